@@ -1,0 +1,1 @@
+"""A make-believe institution with three source systems, served for real."""
