@@ -1,0 +1,113 @@
+{# Days on which a fact comes into being or changes, by staging table: as long as such a day lies ahead, it will
+   change the customer's rows when it comes, without a load. #}
+{% set learner_days = {
+    'learners': ['registered_on'],
+    'enrolments': ['enrolled_on', 'withdrawn_on', 'completed_on', 'ends_on'],
+    'homework': ['due_on', 'submitted_on'],
+    'assessments': ['taken_on'],
+    'learning_sessions': ['started_on'],
+    'goals': ['set_on'],
+    'pauses': ['from_on'],
+    'surveys': ['responded_on'],
+    'complaints': ['opened_on', 'closed_on'],
+    'service_requests': ['opened_on'],
+    'exit_interviews': ['interviewed_on'],
+    'interventions': ['opened_on'],
+    'contracts': ['signed_on'],
+    'handovers': ['handed_over_on'],
+    'activity_attendance': ['registered_on'],
+    'rewards': ['granted_on'],
+    'consents': ['given_on'],
+    'orders': ['placed_on'],
+    'coupons': ['issued_on'],
+    'compensations': ['granted_on'],
+    'touchpoints': ['occurred_on'],
+    'leads': ['created_on'],
+} %}
+{% set order_days = {
+    'payments': ['paid_on'],
+    'refunds': ['requested_on', 'resolved_on'],
+    'order_lines': ['granted_on'],
+} %}
+-- One row per customer for whom a fact lies ahead of the day of the build: the first day on which it comes.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
+with
+
+scope as (
+    select * from {{ ref('int_customer_scope') }}
+),
+
+orders as (
+    select
+        stg_orders.order_id,
+        scope.customer_id
+    from scope
+    inner join {{ ref('stg_orders') }} as stg_orders on stg_orders.learner_id = scope.learner_id
+),
+
+leads as (
+    select
+        stg_leads.lead_id,
+        scope.customer_id
+    from scope
+    inner join {{ ref('stg_leads') }} as stg_leads on stg_leads.learner_id = scope.learner_id
+),
+
+days_ahead as (
+    {% for staged, days in learner_days.items() %}
+        {% for day in days %}
+            select
+                scope.customer_id,
+                staged.{{ day }} as due_on
+            from scope
+            inner join {{ ref('stg_' ~ staged) }} as staged on staged.learner_id = scope.learner_id
+            where staged.{{ day }} > {{ as_of() }}
+            union all
+        {% endfor %}
+    {% endfor %}
+    {% for staged, days in order_days.items() %}
+        {% for day in days %}
+            select
+                orders.customer_id,
+                staged.{{ day }} as due_on
+            from orders
+            inner join {{ ref('stg_' ~ staged) }} as staged on staged.order_id = orders.order_id
+            where staged.{{ day }} > {{ as_of() }}
+            union all
+        {% endfor %}
+    {% endfor %}
+    select
+        scope.customer_id,
+        lessons.starts_on as due_on
+    from {{ ref('stg_lessons') }} as lessons
+    inner join {{ ref('stg_attendance') }} as attendance on attendance.lesson_id = lessons.lesson_id
+    inner join scope on scope.learner_id = attendance.learner_id
+    where lessons.starts_on > {{ as_of() }}
+    union all
+    select
+        scope.customer_id,
+        referrals.referred_on as due_on
+    from scope
+    inner join {{ ref('stg_referrals') }} as referrals on referrals.referrer_learner_id = scope.learner_id
+    where referrals.referred_on > {{ as_of() }}
+    union all
+    select
+        leads.customer_id,
+        trials.booked_on as due_on
+    from leads
+    inner join {{ ref('stg_trials') }} as trials on trials.lead_id = leads.lead_id
+    where trials.booked_on > {{ as_of() }}
+    union all
+    select
+        leads.customer_id,
+        touchpoints.occurred_on as due_on
+    from leads
+    inner join {{ ref('stg_touchpoints') }} as touchpoints on touchpoints.lead_id = leads.lead_id
+    where touchpoints.occurred_on > {{ as_of() }}
+)
+
+select
+    customer_id,
+    min(due_on) as due_on
+from days_ahead
+group by customer_id

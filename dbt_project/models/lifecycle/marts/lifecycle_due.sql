@@ -1,0 +1,35 @@
+-- One row per customer for whom time alone changes something: the next such day after the day of the build.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
+with
+
+days as (
+    select
+        customer_id,
+        valid_from as due_on
+    from {{ ref('int_base_stage') }}
+    union all
+    select
+        customer_id,
+        opened_on as due_on
+    from {{ ref('int_signal_stretch') }}
+    union all
+    select
+        customer_id,
+        closed_on as due_on
+    from {{ ref('int_signal_stretch') }}
+    union all
+    select
+        customer_id,
+        returning_on as due_on
+    from {{ ref('int_run_milestone') }}
+)
+
+select
+    customer_id,
+    min(due_on) as due_on
+from days
+where
+    due_on > {{ as_of() }}
+    -- What never comes is never due.
+    and due_on < {{ far_day() }}
+group by customer_id

@@ -1,0 +1,24 @@
+-- One row per payment, successful or not. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'payments') }}
+)
+
+select
+    payment_id,
+    order_id,
+    instalment_id,
+    method,
+    status,
+    amount,
+    fee_amount,
+    currency,
+    channel_transaction_id,
+    paid_at,
+    {{ day_of('paid_at') }} as paid_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,20 @@
+-- One row per event the institution holds. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'activities') }}
+)
+
+select
+    activity_id,
+    campus_id,
+    kind,
+    title,
+    starts_at,
+    {{ day_of('starts_at') }} as starts_on,
+    capacity,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

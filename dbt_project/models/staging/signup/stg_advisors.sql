@@ -1,0 +1,20 @@
+-- One row per sales advisor. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'advisors') }}
+)
+
+select
+    advisor_id,
+    campus_id,
+    name,
+    team,
+    specialty,
+    hired_on,
+    left_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,20 @@
+-- One row per day, channel, campus and campaign with spend. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'channel_costs') }}
+)
+
+select
+    channel_cost_id,
+    cost_on,
+    channel_code,
+    campus_id,
+    campaign_id,
+    cost_amount,
+    currency,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,23 @@
+-- One row per action taken on a danger signal. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'interventions') }}
+)
+
+select
+    intervention_id,
+    learner_id,
+    signal_code,
+    owner_id,
+    action,
+    result,
+    opened_at,
+    {{ day_of('opened_at') }} as opened_on,
+    closed_at,
+    {{ day_of('closed_at') }} as closed_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

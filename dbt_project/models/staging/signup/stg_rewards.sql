@@ -1,0 +1,22 @@
+-- One row per reward given for a referral, to either side. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'rewards') }}
+)
+
+select
+    reward_id,
+    referral_id,
+    beneficiary,
+    learner_id,
+    kind,
+    amount,
+    currency,
+    granted_at,
+    {{ day_of('granted_at') }} as granted_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,25 @@
+-- One row per request for service. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'service_requests') }}
+)
+
+select
+    service_request_id,
+    learner_id,
+    contact_id,
+    campus_id,
+    kind,
+    text,
+    opened_at,
+    {{ day_of('opened_at') }} as opened_on,
+    first_reply_at,
+    {{ day_of('first_reply_at') }} as first_reply_on,
+    closed_at,
+    {{ day_of('closed_at') }} as closed_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,23 @@
+-- One row per class (a course given to a group over a term). Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'classes') }}
+)
+
+select
+    class_id,
+    course_id,
+    campus_id,
+    teacher_id,
+    term,
+    capacity,
+    starts_on,
+    ends_on,
+    status,
+    successor_class_id,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,19 @@
+-- One row per public or school exam. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'exam_calendar') }}
+)
+
+select
+    exam_id,
+    name,
+    subject,
+    grade,
+    region,
+    exam_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

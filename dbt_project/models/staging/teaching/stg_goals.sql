@@ -1,0 +1,23 @@
+-- One row per learning goal of a learner. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'goals') }}
+)
+
+select
+    goal_id,
+    learner_id,
+    enrolment_id,
+    subject,
+    baseline_score,
+    expected_score,
+    actual_score,
+    set_on,
+    due_on,
+    measured_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,20 @@
+-- One row per session in the learning app or site. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'learning_sessions') }}
+)
+
+select
+    session_id,
+    learner_id,
+    enrolment_id,
+    kind,
+    activity_count,
+    duration_minutes,
+    started_at,
+    {{ day_of('started_at') }} as started_on,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now

@@ -1,0 +1,21 @@
+-- One row per survey response. Written by scripts/generate_staging.
+with
+
+rows_now as (
+    select * from {{ source('canonical', 'surveys') }}
+)
+
+select
+    survey_id,
+    learner_id,
+    contact_id,
+    kind,
+    score,
+    comment,
+    responded_at,
+    {{ day_of('responded_at') }} as responded_on,
+    updated_at,
+    _system,
+    _load_id,
+    _is_stale
+from rows_now
