@@ -1,0 +1,440 @@
+"""Whole builds on canonical tables made by hand: night after night, changed in every way that rows change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from lifecourse import building
+from lifecourse.building.dbt import Dbt, NodeOutcome
+from lifecourse.errors import LifecourseError
+from lifecourse.settings import settings
+from lifecourse.warehouse.connection import Role, Warehouse
+from tests.pipeline.canonical import Canonical, snapshot
+
+pytestmark = pytest.mark.slow
+
+FIRST = date(2026, 2, 10)
+SECOND = FIRST + timedelta(days=1)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def at(day: str, time_of_day: str = "10:00") -> datetime:
+    return datetime.fromisoformat(f"{day}T{time_of_day}").replace(tzinfo=SHANGHAI)
+
+
+def learner(learner_id: str, **more: Any) -> dict[str, Any]:
+    return {"learner_id": learner_id, "campus_id": "P1", "registered_at": at("2025-09-01"), **more}
+
+
+def order(order_id: str, learner_id: str, day: str, payable: int = 1000, **more: Any) -> dict[str, Any]:
+    return {
+        "order_id": order_id, "learner_id": learner_id, "campus_id": "P1", "status": "paid", "list_amount": 1000,
+        "payable_amount": payable, "currency": "CNY", "placed_at": at(day), **more,
+    }  # fmt: skip
+
+
+def line(order_id: str, starts_on: str, ends_on: str, **more: Any) -> dict[str, Any]:
+    return {
+        "order_line_id": f"{order_id}-1", "order_id": order_id, "kind": "period", "delivery": "scheduled",
+        "product_line": "K12", "starts_on": starts_on, "ends_on": ends_on, **more,
+    }  # fmt: skip
+
+
+def payment(order_id: str, day: str, status: str = "succeeded", **more: Any) -> dict[str, Any]:
+    return {
+        "payment_id": f"{order_id}-p", "order_id": order_id, "method": "wechat", "status": status, "amount": 1000,
+        "currency": "CNY", "paid_at": at(day, "10:05"), **more,
+    }  # fmt: skip
+
+
+def enrolment(order_id: str, learner_id: str, day: str, **more: Any) -> dict[str, Any]:
+    return {
+        "enrolment_id": f"{order_id}-e", "learner_id": learner_id, "course_id": "K1", "class_id": "A1",
+        "campus_id": "P1", "order_line_id": f"{order_id}-1", "delivery": "scheduled", "status": "active",
+        "enrolled_on": date.fromisoformat(day), **more,
+    }  # fmt: skip
+
+
+def lead(lead_id: str, learner_id: str | None = None, **more: Any) -> dict[str, Any]:
+    return {
+        "lead_id": lead_id, "campus_id": "P1", "channel_code": "wechat", "learner_id": learner_id, "status": "new",
+        "created_at": at("2025-08-20"), "updated_at": at("2025-08-20"), **more,
+    }  # fmt: skip
+
+
+def attended(
+    name: str, learner_id: str, lesson_id: str, order_id: str, outcome: str = "attended"
+) -> dict[str, Any]:
+    return {
+        "attendance_id": name, "lesson_id": lesson_id, "learner_id": learner_id, "enrolment_id": f"{order_id}-e",
+        "outcome": outcome, "hours": 1,
+    }  # fmt: skip
+
+
+def lesson(lesson_id: str, day: str, **more: Any) -> dict[str, Any]:
+    return {
+        "lesson_id": lesson_id, "class_id": "A1", "campus_id": "P1", "starts_at": at(day, "16:00"), "hours": 1,
+        "status": "held", **more,
+    }  # fmt: skip
+
+
+FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
+    "campuses": [{"campus_id": "P1", "name": "East"}, {"campus_id": "P2", "name": "West"}],
+    "courses": [{"course_id": "K1", "name": "Piano", "product_line": "arts", "delivery": "scheduled"}],
+    "classes": [{"class_id": "A1", "course_id": "K1", "campus_id": "P1", "status": "open"}],
+    "learners": [learner(each) for each in ("1", "2", "3", "4", "5", "6")] + [learner("7", is_test=True)],
+    "leads": [lead("L1", "1"), lead("L2", "2"), lead("L8"), lead("L9", campus_id="P2")],
+    "touchpoints": [
+        {"touchpoint_id": "T1", "lead_id": "L8", "channel": "call", "direction": "out", "occurred_at": at("2025-08-21")},
+        {"touchpoint_id": "T2", "lead_id": "L1", "learner_id": "1", "channel": "call", "direction": "in",
+         "occurred_at": at("2025-08-22")},
+    ],
+    "trials": [
+        {"trial_id": "S8", "lead_id": "L8", "booked_at": at("2026-02-01"), "scheduled_at": at("2026-02-11"),
+         "status": "booked"},
+    ],
+    "orders": [
+        order("O1", "1", "2025-09-02"),
+        order("O2", "2", "2025-09-03"),
+        order("O3", "3", "2026-01-02"),
+        order("O4", "4", "2026-02-01", payable=0),
+        order("O5", "5", "2026-02-02"),
+    ],
+    "order_lines": [
+        line("O1", "2025-09-08", "2026-01-11"),
+        line("O2", "2025-09-08", "2026-06-30"),
+        line("O3", "2026-01-05", "2026-06-30"),
+        # A gift that is granted on the second day, without a load.
+        line("O4", "2026-02-11", "2026-03-11", is_gift=True, granted_on=date(2026, 2, 11)),
+        line("O5", "2026-02-05", "2026-06-30"),
+    ],
+    "payments": [payment("O1", "2025-09-02"), payment("O2", "2025-09-03"), payment("O3", "2026-01-02"),
+                 payment("O5", "2026-02-02", status="failed")],
+    "enrolments": [enrolment("O1", "1", "2025-09-02"), enrolment("O2", "2", "2025-09-03"),
+                   enrolment("O3", "3", "2026-01-02")],
+    "lessons": [lesson("X1", "2026-02-03"), lesson("X2", "2026-02-11"), lesson("X3", "2026-02-05")],
+    "attendance": [attended("A1", "2", "X1", "O2"), attended("A2", "3", "X1", "O3", "absent"),
+                   # Marked ahead of its lesson: counts from the lesson's day on.
+                   attended("A3", "3", "X2", "O3"), attended("A4", "2", "X3", "O2", "late")],
+    "homework": [
+        {"homework_id": "H1", "learner_id": "2", "due_on": date(2026, 2, 9), "submitted_at": at("2026-02-08")},
+        {"homework_id": "H2", "learner_id": "3", "due_on": date(2026, 2, 11)},
+    ],
+    "learning_sessions": [
+        {"session_id": "Z1", "learner_id": "2", "kind": "video", "activity_count": 3,
+         "started_at": at("2026-02-10", "23:30")},
+        {"session_id": "Z2", "learner_id": "2", "kind": "login", "activity_count": 0,
+         "started_at": at("2026-02-10", "00:30")},
+    ],
+    "referrals": [{"referral_id": "R1", "referrer_learner_id": "2", "referred_lead_id": "L8",
+                   "referred_at": at("2025-08-19")}],
+    "complaints": [{"complaint_id": "Q1", "learner_id": "3", "opened_at": at("2026-02-06")}],
+    "consents": [{"consent_id": "N1", "learner_id": "2", "purpose": "marketing", "is_granted": True,
+                  "given_at": at("2025-09-03")}],
+    "closed_days": [{"closed_day_id": "D1", "closed_on": date(2026, 2, 9)}],
+}  # fmt: skip
+
+SECOND_NIGHT: dict[str, list[dict[str, Any]]] = {
+    # New: a learner with everything, and a lead that turns out to be learner 6.
+    "learners": [learner("8", registered_at=at("2026-02-11")), learner("2", campus_id="P2")],
+    "leads": [lead("L8", "6", status="converted", updated_at=at("2026-02-11")), lead("L10", "8")],
+    "orders": [order("O8", "8", "2026-02-11")],
+    "order_lines": [line("O8", "2026-02-12", "2026-06-30")],
+    "payments": [payment("O8", "2026-02-11"), payment("O5", "2026-02-11")],
+    # Late: it happened long before the first night.
+    "learning_sessions": [{"session_id": "Z3", "learner_id": "1", "kind": "video", "activity_count": 1,
+                           "started_at": at("2026-01-20")}],
+    # Changed: a complaint closes, a lesson was on another day, somebody leaves.
+    "complaints": [{"complaint_id": "Q1", "learner_id": "3", "opened_at": at("2026-02-06"),
+                    "closed_at": at("2026-02-11")}],
+    "lessons": [lesson("X1", "2026-02-04")],
+    "enrolments": [enrolment("O3", "3", "2026-01-02", status="withdrawn", withdrawn_on=date(2026, 2, 11))],
+    "closed_days": [{"closed_day_id": "D2", "closed_on": date(2026, 2, 17)}],
+}  # fmt: skip
+GONE = {"attendance": ["A4"], "touchpoints": ["T2"], "leads": ["L9"]}
+
+
+@dataclass
+class Nights:
+    """Two nights and what came after them, as every test of this file wants to see them."""
+
+    warehouse: Warehouse
+    first: building.Build
+    second: building.Build
+    full: building.Build
+    old_day: building.Build
+    core: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    published: int = 0
+
+
+def rows(warehouse: Warehouse, query: str, role: Role = Role.ADMIN) -> list[tuple[Any, ...]]:
+    with warehouse.connect(role) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def customer(warehouse: Warehouse, learner_id: str) -> str:
+    ((found,),) = rows(
+        warehouse, f"select customer_id from core.customer_registry where learner_id = '{learner_id}'"
+    )
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def nights(module_warehouse: Warehouse) -> Nights:
+    warehouse = module_warehouse
+    canonical = Canonical(warehouse)
+    canonical.load(FIRST_NIGHT)
+    canonical.deliver(FIRST)
+    first = building.build(FIRST, into=warehouse)
+    core = {"first": snapshot(warehouse, "core")}
+    canonical.load(SECOND_NIGHT, GONE)
+    canonical.deliver(SECOND)
+    second = building.build(SECOND, into=warehouse)
+    core["second"] = snapshot(warehouse, "core")
+    core["marts"] = snapshot(warehouse, "marts")
+    changed = {found for (found,) in rows(warehouse, "select customer_id from core.changed_customer")}
+    publications = rows(warehouse, "select count(*) from meta.publication")
+    old_day = building.build(FIRST, into=warehouse)
+    core["old day"] = snapshot(warehouse, old_day.schema_name)
+    core["marts after"] = snapshot(warehouse, "marts")
+    full = building.transform(building.begin(SECOND, full=True, into=warehouse), warehouse)
+    core["full"] = snapshot(warehouse, "core")
+    return Nights(warehouse, first, second, full, old_day, core, changed, publications[0][0])
+
+
+def test_the_first_night_is_whole_and_the_second_is_not(nights: Nights) -> None:
+    assert (nights.first.kind, nights.first.status) == ("full", "published")
+    assert (nights.second.kind, nights.second.status) == ("incremental", "published")
+    assert set(nights.second.stage_seconds) == {"seed", "run", "test", "audit", "publish"}
+    assert nights.published == 2
+
+
+def test_a_night_computes_those_touched_and_those_due(nights: Nights) -> None:
+    expected = {customer(nights.warehouse, each) for each in ("1", "2", "3", "4", "5", "6", "8")}
+    assert nights.changed == expected, "learner 7 was neither touched nor due"
+    assert nights.second.changed_customers == len(expected)
+
+
+def test_incremental_equals_full(nights: Nights) -> None:
+    assert nights.full.kind == "full"
+    second, full = nights.core["second"], nights.core["full"]
+    assert set(second) == set(full)
+    assert {name for name in second if second[name] != full[name]} == set()
+    assert all(full[name] for name in ("fct_lead", "fct_payment", "fct_lifecycle_span", "dim_customer"))
+
+
+def test_readers_have_what_was_built(nights: Nights) -> None:
+    core, marts = nights.core["second"], nights.core["marts"]
+    assert {"fct_lead", "fct_lifecycle_span", "dim_customer", "dim_date"} <= set(marts)
+    assert {name for name in marts if marts[name] != core[name]} == set()
+
+
+def test_an_old_day_gives_that_days_answer(nights: Nights) -> None:
+    assert (nights.old_day.schema_name, nights.old_day.kind) == ("asof_2026_02_10", "full")
+    # What was learnt since about the past belongs to it: a late session, a lesson on another day, another campus,
+    # a link of a lead, rows deleted. The rest is what was published that night.
+    relearnt = {customer(nights.warehouse, each) for each in ("1", "2", "3", "6", "8")}
+    first, again = nights.core["first"], nights.core["old day"]
+    for name in (
+        "fct_order",
+        "fct_payment",
+        "fct_order_line",
+        "dim_customer",
+        "fct_lifecycle_span",
+        "fct_risk_signal",
+    ):
+        of_others = [
+            [row for row in table[name] if not any(each in row for each in relearnt)]
+            for table in (first, again)
+        ]
+        assert of_others[0] == of_others[1], name
+    assert len([row for row in again["fct_lifecycle_span"] if customer(nights.warehouse, "8") in row]) == 0
+
+
+def test_an_old_day_harms_nothing(nights: Nights) -> None:
+    assert nights.old_day.status == "audited"
+    assert nights.core["marts after"] == nights.core["marts"]
+
+
+def test_analysts_see_an_old_day_and_bi_does_not(nights: Nights) -> None:
+    query = "select count(*) from asof_2026_02_10.dim_customer"
+    assert rows(nights.warehouse, query, Role.ANALYST)[0][0] == len(nights.core["old day"]["dim_customer"])
+    with pytest.raises(Exception, match="permission denied"):
+        rows(nights.warehouse, query, Role.BI_READER)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param(
+            "select purchased_on from core.fct_order where order_id = 'O5'", date(2026, 2, 11), id="failed, then paid"
+        ),
+        pytest.param(
+            "select granted_on from core.fct_order_line where order_id = 'O4'", date(2026, 2, 11), id="gift that was due"
+        ),
+        pytest.param("select lesson_on from core.fct_attendance where attendance_id = 'A1'", date(2026, 2, 4),
+                     id="lesson on another day"),
+        pytest.param("select count(*) from core.fct_attendance where attendance_id = 'A3'", 1, id="lesson that was due"),
+        pytest.param("select count(*) from core.fct_attendance where attendance_id = 'A4'", 0, id="deleted"),
+        pytest.param("select count(*) from core.fct_lead where lead_id = 'L9'", 0, id="deleted lead of nobody"),
+        pytest.param("select status from core.fct_lead where lead_id = 'L8'", "converted", id="lead that changed"),
+        pytest.param("select closed_on from core.fct_complaint where complaint_id = 'Q1'", date(2026, 2, 11),
+                     id="complaint that closed"),
+        pytest.param("select campus_id from core.dim_customer where customer_id = '{2}'", "P2", id="moved campus"),
+        pytest.param("select campus_id from core.fct_survey union all select campus_id from core.fct_learning_day"
+                     " where customer_id = '{2}'", "P2", id="facts move along"),
+        pytest.param("select customer_id from core.fct_touchpoint where touchpoint_id = 'T1'", "{6}",
+                     id="touchpoint of a lead that became a customer"),
+        pytest.param("select referred_customer_id from core.fct_referral where referral_id = 'R1'", "{6}",
+                     id="referral of that lead"),
+        pytest.param("select session_count from core.fct_learning_day where learning_on = '2026-02-10'", 2,
+                     id="half past midnight and half past eleven are one day"),
+        pytest.param("select is_reportable from core.dim_customer where customer_id = '{7}'", False, id="test account"),
+        pytest.param("select marketing_consent from core.dim_customer where customer_id = '{2}'", True, id="consent"),
+        pytest.param("select current_stage from core.dim_customer where customer_id = '{1}'", "terminated",
+                     id="lapsed by time alone"),
+        pytest.param("select base_stage from core.fct_lifecycle_span where customer_id = '{3}' and is_current",
+                     "terminated", id="withdrew"),
+    ],
+)  # fmt: skip
+def test_what_the_second_night_knows(nights: Nights, query: str, expected: Any) -> None:
+    ids = {each: customer(nights.warehouse, each) for each in "1234567"}
+    for learner_id, customer_id in ids.items():
+        query = query.replace(f"{{{learner_id}}}", customer_id)
+        if isinstance(expected, str):
+            expected = expected.replace(f"{{{learner_id}}}", customer_id)
+    ((found,),) = rows(nights.warehouse, query)
+    assert found == expected
+
+
+def test_customer_ids_stay(nights: Nights) -> None:
+    registry = rows(nights.warehouse, "select learner_id, customer_id from core.customer_registry order by 1")
+    assert registry == [(str(n), f"C{n:09}") for n in range(1, 9)]
+
+
+def test_every_column_of_core_has_a_comment(nights: Nights) -> None:
+    without = rows(
+        nights.warehouse,
+        "select relname, attname from pg_class join pg_attribute on attrelid = pg_class.oid"
+        " where relnamespace = 'core'::regnamespace and relkind in ('r', 'v') and attnum > 0 and not attisdropped"
+        " and col_description(pg_class.oid, attnum) is null",
+    )
+    assert without == []
+
+
+def test_tests_are_on_record(nights: Nights) -> None:
+    ((passed, failed),) = rows(
+        nights.warehouse,
+        "select count(*) filter (where success), count(*) filter (where not success) from meta.check_result"
+        f" where stage = 'dbt' and build_id = '{nights.first.build_id}'",
+    )
+    assert passed > 80
+    assert failed == 0
+
+
+def test_no_token_is_in_core(nights: Nights) -> None:
+    carrying = rows(
+        nights.warehouse,
+        "select table_name, column_name from information_schema.columns"
+        " where table_schema = 'core' and data_type = 'uuid' and table_name not like 'stg_%'",
+    )
+    assert carrying == []
+
+
+class _Interrupted(Exception):
+    pass
+
+
+def test_a_build_that_was_interrupted_resumes(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    canonical = Canonical(warehouse)
+    canonical.load(FIRST_NIGHT)
+    canonical.deliver(FIRST)
+    build_id = building.begin(FIRST, into=warehouse)
+    asked: dict[str, list[int]] = {}
+    run = Dbt.run
+
+    def interrupted(self: Dbt, command: str, names: Sequence[str], *more: Any) -> list[NodeOutcome]:
+        asked.setdefault(command, []).append(len(names))
+        if command == "test" and len(asked["test"]) == 1:
+            raise _Interrupted
+        return run(self, command, names, *more)
+
+    monkeypatch.setattr(Dbt, "run", interrupted)
+    with pytest.raises(_Interrupted):
+        building.transform(build_id, warehouse)
+    assert building.builds(into=warehouse)[0].status == "failed"
+    assert building.begin(FIRST, into=warehouse) == build_id, "the same build is taken up again"
+    assert building.transform(build_id, warehouse).status == "built"
+    assert asked["run"][0] > 100
+    assert asked["run"][1] == 0, "no model is run twice"
+    # Something was loaded between failing and trying again: what is done is done again, with it.
+    whole = asked["run"][0]
+    with warehouse.connect(Role.TRANSFORMER) as connection:
+        connection.execute("update meta.build set status = 'failed' where build_id = %s", (build_id,))
+    canonical.load({"learners": [learner("9")]})
+    assert building.transform(build_id, warehouse).changed_customers == 8
+    assert asked["run"][-1] == whole
+
+
+def test_a_test_that_fails_stops_the_build_and_says_what_to_do(warehouse: Warehouse) -> None:
+    canonical = Canonical(warehouse)
+    canonical.load(FIRST_NIGHT)
+    canonical.load({"payments": [payment("O2", "2025-09-03", status="odd")]})
+    canonical.deliver(FIRST)
+    with pytest.raises(LifecourseError) as caught:
+        building.build(FIRST, into=warehouse)
+    said = str(caught.value)
+    assert (
+        "test fct_payment_status_accepted (1 rows): a column holds a code that the definition does not know"
+        in said
+    )
+    assert "What to do: see which source value it comes from" in said
+    assert "marts still shows the last good build" in said
+    assert "odd" not in said
+    assert rows(warehouse, "select count(*) from meta.publication") == [(0,)]
+    assert building.builds(into=warehouse)[0].error == said
+    # The value is mended in the source, and the customer's night goes on.
+    canonical.load({"payments": [payment("O2", "2025-09-03")]})
+    assert building.build(FIRST, into=warehouse).status == "published"
+
+
+def test_a_build_that_is_killed_is_built_to_the_end_by_the_next(warehouse: Warehouse) -> None:
+    canonical = Canonical(warehouse)
+    canonical.load(FIRST_NIGHT)
+    canonical.deliver(FIRST)
+    journals = settings().home / "dbt" / "builds"
+    before = set(journals.glob("*.done")) if journals.exists() else set()
+    victim = subprocess.Popen(
+        [sys.executable, "-m", "lifecourse.cli", "build", "run", FIRST.isoformat()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(settings().project)},
+    )
+    try:
+        while victim.poll() is None:
+            new = set(journals.glob("*.done")) - before if journals.exists() else set()
+            if any(path.read_text().count("model.") > 70 for path in new):
+                break
+            time.sleep(0.05)
+        assert victim.poll() is None, "it ended before it could be killed"
+    finally:
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    done = building.build(FIRST, into=warehouse)
+    assert done.status == "published"
+    assert len(building.builds(into=warehouse)) == 1, "the interrupted build was taken up"
+    after_kill = snapshot(warehouse, "core")
+    building.transform(building.begin(FIRST, full=True, into=warehouse), warehouse)
+    assert snapshot(warehouse, "core") == after_kill

@@ -1,0 +1,1 @@
+"""An independent reference of the lifecycle, and what is compared with it."""
