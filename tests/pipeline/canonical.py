@@ -124,7 +124,7 @@ def snapshot(warehouse: Warehouse, schema: str) -> dict[str, list[str]]:
             name: [
                 row
                 for (row,) in connection.execute(
-                    sql.SQL("select t::text as row from {} as t order by row collate {}").format(
+                    sql.SQL("select t::text from {} as t order by t::text collate {}").format(
                         sql.Identifier(schema, name), sql.Identifier("C")
                     )
                 )
