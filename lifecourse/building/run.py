@@ -241,11 +241,13 @@ def _failing(connection: Connection, build_id: str) -> Iterator[None]:
     """Writes down why a stage failed before the error goes on."""
     try:
         yield
-    except LifecourseError as error:
-        if not connection.closed and not connection.broken and not isinstance(error, Superseded):
-            _set(
-                connection, build_id, status="failed", error=str(error)[:4000], finished_at=datetime.now(UTC)
-            )
+    except Superseded:
+        raise
+    except Exception as error:
+        if not connection.closed and not connection.broken:
+            # The words of an unexpected error may hold values of rows; its kind does not.
+            said = str(error) if isinstance(error, LifecourseError) else f"unexpected {type(error).__name__}"
+            _set(connection, build_id, status="failed", error=said[:4000], finished_at=datetime.now(UTC))
         raise
 
 

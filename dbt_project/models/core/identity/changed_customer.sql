@@ -79,8 +79,8 @@ registry as (
         {% set spans = previous('fct_lifecycle_span') %}
         {% if spans %}
             union all
-            -- Closed days decide whether a week of little study says anything; who was in a run then is looked at again,
-            -- at whatever campus, since the rules of a run may be another campus's than home.
+            -- Closed days decide whether a week of little study says anything; who was in a run then is looked at
+            -- again, at whatever campus, since the rules of a run may be those of another campus.
             select
                 spans.customer_id,
                 'touched' as reason

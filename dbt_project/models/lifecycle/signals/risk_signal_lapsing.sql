@@ -10,6 +10,11 @@ lines as (
             partition by customer_id
             order by granted_on, line_id
         ) as covered_to,
+        -- What the grace reached to when it began: a later purchase lengthens the run, not what was known then.
+        max(served_to) over (
+            partition by customer_id, run_no
+            order by granted_on, line_id
+        ) as served_to,
         lead(granted_on) over (
             partition by customer_id
             order by granted_on, line_id
@@ -24,7 +29,7 @@ select
     coalesce(next_granted_on, {{ far_day() }}) as closed_on,
     {{ json_object({
         'entitled_to': 'covered_to',
-        'served_to': 'run_ended_on',
+        'served_to': 'served_to',
     }) }} as evidence
 from lines
 where
