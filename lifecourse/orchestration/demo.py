@@ -231,9 +231,7 @@ class Demo:
         from lifecourse.warehouse.setup import drop_databases, set_up
 
         if running_airflow():
-            raise LifecourseError(
-                "Airflow runs already", do="stop it with `.venv/bin/lifecourse airflow stop`"
-            )
+            raise LifecourseError("Airflow runs already", do="stop it with `scripts/lifecourse airflow stop`")
         stage = self.actor.stage()
         stage.enter()
         start_warehouse()
@@ -280,7 +278,7 @@ class Demo:
         console.print()
         if self.keep:
             print_address(airflow)
-            console.print("          `.venv/bin/lifecourse airflow stop` stops it.", style="dim")
+            console.print("          `scripts/lifecourse airflow stop` stops it.", style="dim")
         else:
             console.print(
                 "Airflow   stops now; `scripts/airflow` starts it again and prints its address and login, "

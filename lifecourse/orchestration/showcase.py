@@ -106,7 +106,11 @@ def show(console: Console, at: Warehouse, institution: str, nights: Sequence[dat
     console.print(_quarantine(at))
     for number, question in enumerate(QUESTIONS[institution], 1):
         console.print(f"\n[bold]Try {number}[/] {question.text}")
-        console.print(Syntax(question.query.strip(), "sql", background_color="default"))
+        # Whole whatever the width: a query that is cut cannot be tried.
+        query = Syntax(question.query.strip(), "sql", background_color="default").highlight(
+            question.query.strip()
+        )
+        console.print(query, soft_wrap=True)
         console.print(_answer(at, question.query))
     console.print()
     _say_where(console, at)
@@ -201,15 +205,15 @@ def _answer(at: Warehouse, query: str) -> Table:
 
 def _say_where(console: Console, at: Warehouse) -> None:
     # The password stays off the screen: what a terminal shows ends up in logs and pictures.
-    console.print(
-        "Query     .venv/bin/python -m lifecourse.cli warehouse psql --role bi_reader", soft_wrap=True
-    )
+    console.print("Query     scripts/lifecourse warehouse psql --role bi_reader", soft_wrap=True)
     console.print(
         f"          or {at.masked_url(Role.BI_READER)} (`... warehouse url` prints it with the password)",
         soft_wrap=True,
     )
     console.print(
-        "          any SQL client will do; this role sees the schema marts and nothing else", style="dim"
+        "          any SQL client will do; this role sees the schema marts and nothing else",
+        style="dim",
+        soft_wrap=True,
     )
     docs = settings().home / "data_docs" / "index.html"
     if docs.exists():

@@ -18,26 +18,20 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from psycopg import sql
 
 from lifecourse.secrets import secret
 from lifecourse.settings import PROJECT, settings
 from lifecourse.simulator.institution import Institution
-from lifecourse.sources.spec import load_systems
-from lifecourse.warehouse.connection import SUFFIX_VARIABLE, Role, Warehouse
+from lifecourse.warehouse.connection import SUFFIX_VARIABLE, Warehouse
 from lifecourse.warehouse.embedded import HOST, EmbeddedPostgres
 from lifecourse.warehouse.setup import set_up
+from tests.contents import contents, differing
 from tests.support import write_last_bills
 
 pytestmark = pytest.mark.slow
 
 NIGHTS = (date(2026, 3, 1), date(2026, 3, 2))
 KILLS = int(os.environ.get("LIFECOURSE_TEST_KILLS", "3"))
-#: What differs from run to run and says nothing about the rows.
-NUMBERS_OF_RUNS = (
-    "_load_id", "_superseded_by_load", "_batch_id", "_first_seen_batch", "_quarantine_id", "_seen_at", "_closed_at",
-    "build_id", "published_at", "publication_id", "last_load_id",
-)  # fmt: skip
 
 
 @dataclass
@@ -117,7 +111,7 @@ def _live(
     }
     institution = Institution(customers=1000, faults="default", home=home)
     institution.create(warehouse)
-    contents = []
+    after = []
     began = time.monotonic()
     with Api(environment, port):
         for number, night in enumerate(NIGHTS):
@@ -134,8 +128,8 @@ def _live(
                 [sys.executable, "-m", "tests.night", str(night)], env=environment, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=1200,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr[-3000:]
-            contents.append(_contents(warehouse))
-    return contents, (time.monotonic() - began) / len(NIGHTS)
+            after.append(contents(warehouse))
+    return after, (time.monotonic() - began) / len(NIGHTS)
 
 
 def _start_and_kill(
@@ -156,48 +150,9 @@ def _start_and_kill(
             process.wait()
 
 
-def _contents(warehouse: Warehouse) -> dict[str, str]:
-    """Table -> a hash of its rows: raw, raw_history and quarantine with values for tokens, and marts."""
-    personal = {
-        f"{system.system}__{table.name}": [column.name for column in table.personal_columns]
-        for system in load_systems().values()
-        for table in system.tables
-    }
-    found = {}
-    with warehouse.connect(Role.ADMIN) as connection:
-        tables = connection.execute(
-            """
-            select nspname, relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-            where nspname in ('raw', 'raw_history', 'quarantine', 'marts') and relkind = 'r'
-                and relname <> 'publication'
-            order by 1, 2
-            """
-        ).fetchall()
-        for schema, table in tables:
-            row = sql.SQL("to_jsonb(held) - {}::text[]").format(sql.Literal(list(NUMBERS_OF_RUNS)))
-            for column in personal.get(table, []):
-                value = sql.SQL("(select value from vault.value where token = held.{})").format(
-                    sql.Identifier(column)
-                )
-                row = sql.SQL("{} || jsonb_build_object({}, {})").format(row, sql.Literal(column), value)
-            query = sql.SQL(
-                "select count(*), md5(coalesce(string_agg(hash, '' order by hash), ''))"
-                " from (select md5(({})::text) as hash from {} as held) as hashes"
-            ).format(row, sql.Identifier(schema, table))
-            rows = connection.execute(query).fetchone()
-            assert rows is not None
-            found[f"{schema}.{table}"] = f"{rows[0]} rows, {rows[1]}"
-    return found
-
-
 def test_a_night_that_is_killed_ends_like_one_that_is_not(server: Server) -> None:
     undisturbed, seconds = _live(server, "_whole", None, 0)
     assert any(name.startswith("marts.fct_") for name in undisturbed[0])
     killed, _ = _live(server, "_killed", random.Random(20260301), seconds)
     for night, expected, found in zip(NIGHTS, undisturbed, killed, strict=True):
-        differing = {
-            name: (expected.get(name), found.get(name))
-            for name in expected | found
-            if expected.get(name) != found.get(name)
-        }
-        assert not differing, f"after the night of {night}"
+        assert not differing(expected, found), f"after the night of {night}"

@@ -1,0 +1,102 @@
+"""What stands in a warehouse: its rows table by table, to be compared, and where a value is to be found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from psycopg import sql
+
+from lifecourse.sources.spec import load_systems
+from lifecourse.warehouse.connection import Role, Warehouse
+
+#: What differs from run to run and says nothing about the rows.
+NUMBERS_OF_RUNS = (
+    "_load_id", "_superseded_by_load", "_batch_id", "_first_seen_batch", "_quarantine_id", "_seen_at", "_closed_at",
+    "build_id", "published_at", "publication_id", "last_load_id",
+)  # fmt: skip
+
+
+def contents(warehouse: Warehouse) -> dict[str, str]:
+    """Table -> a hash of its rows: raw, raw_history and quarantine with values for tokens, and marts."""
+    personal = {
+        f"{system.system}__{table.name}": [column.name for column in table.personal_columns]
+        for system in load_systems().values()
+        for table in system.tables
+    }
+    found = {}
+    with warehouse.connect(Role.ADMIN) as connection:
+        tables = connection.execute(
+            """
+            select nspname, relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+            where nspname in ('raw', 'raw_history', 'quarantine', 'marts') and relkind = 'r'
+                and relname <> 'publication'
+            order by 1, 2
+            """
+        ).fetchall()
+        for schema, table in tables:
+            row = sql.SQL("to_jsonb(held) - {}::text[]").format(sql.Literal(list(NUMBERS_OF_RUNS)))
+            for column in personal.get(table, []):
+                value = sql.SQL("(select value from vault.value where token = held.{})").format(
+                    sql.Identifier(column)
+                )
+                row = sql.SQL("{} || jsonb_build_object({}, {})").format(row, sql.Literal(column), value)
+            query = sql.SQL(
+                "select count(*), md5(coalesce(string_agg(hash, '' order by hash), ''))"
+                " from (select md5(({})::text) as hash from {} as held) as hashes"
+            ).format(row, sql.Identifier(schema, table))
+            rows = connection.execute(query).fetchone()
+            assert rows is not None
+            found[f"{schema}.{table}"] = f"{rows[0]} rows, {rows[1]}"
+    return found
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
+    """Tables whose contents are not the same, with both."""
+    return {
+        name: (one.get(name), other.get(name)) for name in one | other if one.get(name) != other.get(name)
+    }
+
+
+def tables_with(warehouse: Warehouse, values: Iterable[str], database: str | None = None) -> set[str]:
+    """Tables and views in which one of the values stands, in whatever column."""
+    pattern = _pattern(values)
+    url = warehouse.url(Role.ADMIN, database) if database else warehouse.url(Role.ADMIN)
+    found = set()
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            """
+            select nspname, relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+            where relkind in ('r', 'v', 'm') and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+            """
+        ).fetchall()
+        for schema, table in tables:
+            query = sql.SQL("select 1 from {} as held where held::text ~ {} limit 1").format(
+                sql.Identifier(schema, table), sql.Literal(pattern)
+            )
+            if connection.execute(query).fetchone():
+                found.add(f"{schema}.{table}")
+    return found
+
+
+def files_with(folder: Path, values: Iterable[str], leave_out: Iterable[str] = ()) -> set[str]:
+    """Files below a folder that hold one of the values; `leave_out` names folders that are not looked at."""
+    import re
+
+    looked_for = re.compile(_pattern(values).encode())
+    left_out = [folder / each for each in leave_out]
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(path.is_relative_to(each) for each in left_out)
+        and looked_for.search(path.read_bytes())
+    }
+
+
+def _pattern(values: Iterable[str]) -> str:
+    """Values as they are, and as escaped text (JSON, `repr`) writes them; all are letters, digits, spaces, @ and dots."""
+    ways = {way for value in values for way in (value, value.encode("unicode_escape").decode())}
+    return "|".join(sorted(way.replace("\\", r"\\").replace(".", r"\.") for way in ways))

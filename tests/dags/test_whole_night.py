@@ -1,0 +1,282 @@
+"""Two whole nights as the demo plays them, under a running Airflow: with values that nobody else has in every personal
+column, and with workers, scheduler and Postgres killed in turn.
+
+`LIFECOURSE_TEST_AIRFLOW_KILLS` says how often (default 3: one of each). What the nights leave behind is compared with
+nights of the same institution that nobody disturbed, played without Airflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from lifecourse import building
+from lifecourse.errors import LifecourseError
+from lifecourse.orchestration import demo as demo_module
+from lifecourse.orchestration.client import Client
+from lifecourse.orchestration.demo import BILL_DAYS, Demo, Simulated, StepFailed
+from lifecourse.orchestration.processes import Airflow
+from lifecourse.orchestration.settings import orchestration_settings
+from lifecourse.settings import PROJECT, settings
+from lifecourse.simulator.institution import Institution
+from lifecourse.warehouse.connection import SUFFIX_VARIABLE, Role, Warehouse, warehouse
+from lifecourse.warehouse.embedded import EmbeddedPostgres
+from lifecourse.warehouse.setup import set_up
+from tests.contents import contents, differing, files_with, tables_with
+from tests.support import payments_server, run_night
+
+pytestmark = pytest.mark.slow
+
+CUSTOMERS = 1_000
+KILLS = int(os.environ.get("LIFECOURSE_TEST_AIRFLOW_KILLS", "3"))
+VICTIMS = ("worker", "scheduler", "postgres")
+#: Seconds between two kills: the first third of a night pulls, the rest builds.
+PAUSE = (4.0, 16.0)
+#: A night that was disturbed is started again, as a person would, at most so often.
+TRIES = 4 + KILLS
+
+
+class WithCanaries(Simulated):
+    """The demo's institution with a value that nobody else has in every personal column."""
+
+    def live(self, at: Warehouse, say: Callable[[str], None]) -> str:
+        there_is = super().live(at, say)
+        Institution.open(at).plant_canaries(at)
+        return there_is
+
+
+@dataclass
+class Killer:
+    """Kills now a worker, now the scheduler, now Postgres, at random instants while it is at work."""
+
+    airflow: Airflow
+    kills: int
+    chance: random.Random
+    killed: list[str] = field(default_factory=list)
+    _end: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Killer:
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        assert self._thread is not None
+        self._thread.join(60)
+
+    def _work(self) -> None:
+        for number in range(self.kills):
+            if self._end.wait(self.chance.uniform(*PAUSE)):
+                return
+            victim = VICTIMS[number % len(VICTIMS)]
+            if victim == "postgres":
+                self._kill_postgres()
+            elif victim == "scheduler":
+                os.kill(self.airflow.running()["scheduler"], signal.SIGKILL)
+            else:
+                self._kill_worker()
+            self.killed.append(victim)
+
+    def _kill_worker(self) -> None:
+        """A process that is running a task; waits for one."""
+        while not self._end.wait(0.1):
+            scheduler = self.airflow.running().get("scheduler")
+            if scheduler is None:
+                continue
+            try:
+                family = psutil.Process(scheduler).children(recursive=True)
+                at_work = [each for each in family if is_at_work(each)]
+            except psutil.NoSuchProcess:
+                continue
+            if at_work:
+                self.chance.choice(at_work).kill()
+                return
+
+    def _kill_postgres(self) -> None:
+        pid = int((settings().home / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        EmbeddedPostgres().start()
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Whether a process of the scheduler's family is busy with a task."""
+    title = " ".join(process.cmdline())
+    return "airflow worker -- LocalExecutor:" in title and "<idle>" not in title
+
+
+class Play(Demo):
+    """A demo that is disturbed, and that looks at what stands after each night."""
+
+    def __init__(self, actor: Simulated) -> None:
+        super().__init__(actor)
+        self.after: list[dict[str, str]] = []
+        self.killed: list[str] = []
+        self.stumbled: list[str] = []
+
+    def _night(self, airflow: Airflow, number: int) -> None:
+        kills = KILLS - KILLS // 2 if number == 1 else KILLS // 2
+        with Killer(airflow, kills, random.Random(number)) as killer:
+            for _ in range(TRIES):
+                try:
+                    super()._night(airflow, number)
+                except StepFailed as failed:
+                    self.stumbled.append(f"{failed.step}: {failed.error}")
+                else:
+                    break
+            else:
+                raise AssertionError(f"night {number} never ended well: {self.stumbled}")
+        self.killed += killer.killed
+        self.after.append(contents(warehouse()))
+
+    def _say_goodbye(self, airflow: Airflow) -> None:
+        """Before Airflow is stopped, a third day on which the sources hold what they must not."""
+        at = warehouse()
+        for database, change in (
+            ("sim_teaching", "alter table learners alter column registered_at type text using full_name"),
+            ("sim_signup", "alter table leads rename column created_at to created"),
+        ):
+            with at.connect(Role.SIMULATOR, database=database, autocommit=True) as connection:
+                connection.execute(change)
+        with Client(airflow.home) as client:
+            for dag in ("pull_teaching", "pull_signup"):
+                run = client.trigger(dag, "2026-03-03")
+                with pytest.raises(LifecourseError, match="has failed"):
+                    client.wait_for([(dag, run)], 120)
+
+
+@dataclass
+class Played:
+    """What two nights have left."""
+
+    home: Path
+    said: str
+    play: Play
+    canaries: list[str]
+    warehouse: Warehouse
+    undisturbed: list[dict[str, str]]
+
+
+def undisturbed(at: Warehouse, home: Path) -> list[dict[str, str]]:
+    """The same institution's nights in databases of their own, step after step in one process."""
+    actor = Simulated(CUSTOMERS)
+    set_up(at)
+    institution = Institution(1, CUSTOMERS, actor.nights[0], "default", home=home)
+    institution.create(at)
+    institution.write_bills(at, BILL_DAYS)
+    institution.plant_canaries(at)
+    after = []
+    with pytest.MonkeyPatch.context() as patch, payments_server(at) as url:
+        patch.setenv(SUFFIX_VARIABLE, at.suffix)
+        patch.setenv("LIFECOURSE_PAYMENTS_URL", url)
+        patch.setenv("LIFECOURSE_BILLS_DIR", str(institution.bills_folder))
+        for number, night in enumerate(actor.nights):
+            if number:
+                institution.advance(at)
+                institution.write_bills(at, BILL_DAYS)
+            # As the demo does it: bills are those of the day before.
+            run_night(at, night - timedelta(days=1), ("bills",))
+            run_night(at, night, ("signup", "teaching", "payments"))
+            building.build(night, into=at)
+            after.append(contents(at))
+    return after
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    # Postgres drops root and must reach its files: a folder that others may pass through.
+    home = Path(tempfile.mkdtemp(prefix="lifecourse-test-night-"))
+    home.chmod(0o711)
+    dags = tmp_path_factory.mktemp("dags")
+    for file in (PROJECT / "dags").glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        # Who waits a minute and more before trying again is right on a server, not here.
+        hasty = text.replace("timedelta(minutes=1)", "timedelta(seconds=1)")
+        (dags / file.name).write_text(hasty, encoding="utf-8")
+    console = Console(record=True, width=200, force_terminal=False)
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("LIFECOURSE_")]:
+        del os.environ[name]
+    os.environ |= {
+        "LIFECOURSE_HOME": str(home),
+        "LIFECOURSE_DAGS_DIR": str(dags),
+        "LIFECOURSE_AIRFLOW_PORT": "28180",
+    }
+    _forget_settings()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(demo_module, "console", console)
+            play = Play(WithCanaries(CUSTOMERS))
+            play.run()
+        at = warehouse()
+        canaries = json.loads((home / "simulator" / "canaries.json").read_text(encoding="utf-8"))
+        calm = undisturbed(replace(at, suffix="_calm"), home / "calm")
+        yield Played(home, console.export_text(), play, canaries, at, calm)
+    finally:
+        # Also what the demo's stage has set.
+        os.environ.clear()
+        os.environ |= before
+        EmbeddedPostgres(home).remove()
+        shutil.rmtree(home, ignore_errors=True)
+        _forget_settings()
+
+
+def _forget_settings() -> None:
+    settings.cache_clear()
+    orchestration_settings.cache_clear()
+
+
+def test_killed_nights_end_like_calm_ones(played: Played) -> None:
+    assert len(played.play.killed) == KILLS, f"the nights were over too soon: {played.play.killed}"
+    for number, (calm, found) in enumerate(zip(played.undisturbed, played.play.after, strict=True), 1):
+        assert any(name.startswith("marts.fct_") for name in calm)
+        assert not differing(calm, found), f"after night {number}"
+
+
+def test_personal_values_are_in_the_vault_and_nowhere_else(played: Played) -> None:
+    assert len(played.canaries) > 50
+    in_warehouse = tables_with(played.warehouse, played.canaries)
+    assert {name for name in in_warehouse if not name.startswith("vault.")} == set()
+    assert "vault.value" in in_warehouse, "the search finds what is there"
+
+
+def test_airflow_knows_no_personal_value(played: Played) -> None:
+    """XCom, rendered fields, event log: every table of its database."""
+    assert tables_with(played.warehouse, ["check_and_merge"], "airflow"), "the search finds what is there"
+    assert tables_with(played.warehouse, played.canaries, "airflow") == set()
+
+
+def test_no_file_holds_a_personal_value(played: Played) -> None:
+    """Logs of tasks (those that failed on the third day too), of Airflow's processes and of Postgres; Data Docs."""
+    kept_on_purpose = ("pgdata", "simulator", "calm")
+    assert files_with(played.home, played.canaries, kept_on_purpose) == set()
+    logs = files_with(played.home, ["What to do"], kept_on_purpose)
+    assert any("dag_id=pull_teaching" in name for name in logs)
+    assert any("dag_id=pull_signup" in name for name in logs)
+    assert list(played.home.glob("data_docs/**/*.html"))
+
+
+def test_the_demo_prints_no_personal_value_and_no_password(played: Played) -> None:
+    assert "quarantine" in played.said.lower()
+    assert [each for each in played.canaries if each in played.said] == []
+    secrets = [
+        value
+        for value in json.loads((played.home / "secrets.json").read_text(encoding="utf-8")).values()
+        if len(value) >= 16
+    ]
+    assert secrets
+    assert [each for each in secrets if each in played.said] == []
