@@ -1,8 +1,9 @@
 """Pull to raw against a bare COPY pipe and against dlt: one Postgres table of 12 columns.
 
 Every figure is taken in one run on the same server, one after the other: bare COPY pipe; our path whole
-(pull with its comparison of key ranges, row checks, merge by key) for a first load, with nothing changed and
-with everything changed; dlt's load that merges by key, first and with everything changed.
+(pull with its comparison of key ranges, row checks, merge by key) for a first load, with nothing changed (as the next
+night finds it, and with the whole table read again as after a reset of the watermark) and with everything changed;
+dlt's load that merges by key, first and with everything changed.
 
 Bars (rows per second as a share of the bare pipe's): 0.3, 0.3, 0.15; and four times dlt.
 """
@@ -226,8 +227,9 @@ def run(rows: int, with_dlt: bool, repeats: int, console: Console) -> dict[str, 
 
         pipes = [_timed(lambda: _bare_pipe(mine)) for _ in range(repeats)]
         ours("first load")
-        _read_everything_again(mine)
         ours("nothing changed")
+        _read_everything_again(mine)
+        ours("nothing changed, all read again")
         _change_everything(mine)
         pipes += [_timed(lambda: _bare_pipe(mine))]
         _read_everything_again(mine)
@@ -251,7 +253,12 @@ def _verify(mine: Warehouse, rows: int) -> None:
         raise SystemExit(f"expected {rows} rows in raw and in raw_history, found {found}")
 
 
-BARS = {"first load": 0.3, "nothing changed": 0.3, "everything changed": 0.15}
+BARS = {
+    "first load": 0.3,
+    "nothing changed": 0.3,
+    "nothing changed, all read again": 0.3,
+    "everything changed": 0.15,
+}
 
 
 def main() -> None:
@@ -266,9 +273,10 @@ def main() -> None:
     seconds = run(options.rows, not options.without_dlt, options.repeats, console)
     bare = seconds["bare COPY pipe"]
     table = Table(title=f"pull, {options.rows:,} rows of 12 columns")
-    for heading in ("step", "seconds", "rows/s", "share of bare pipe", "bar", "times dlt's first load"):
+    for heading in ("step", "seconds", "rows/s", "share of bare pipe", "bar", "times dlt's best"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
-    dlt = seconds.get("dlt, first load")
+    # Importing dlt and its first look at the schema are in its first load; the best of both is what it can do.
+    dlt = min((took for name, took in seconds.items() if name.startswith("dlt")), default=None)
     for name, took in seconds.items():
         bar = BARS.get(name)
         table.add_row(

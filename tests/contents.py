@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
 
 from lifecourse.sources.spec import load_systems
@@ -18,7 +20,12 @@ NUMBERS_OF_RUNS = (
 
 
 def contents(warehouse: Warehouse) -> dict[str, str]:
-    """Table -> a hash of its rows: raw, raw_history and quarantine with values for tokens, and marts."""
+    """Table -> a hash of its rows: raw, raw_history, quarantine (with the marks of personal values for their tokens,
+    which are drawn by chance), and marts.
+
+    The mark, not the value: of two spellings of one value the vault keeps the one that came first, and which of two
+    systems comes first is chance.
+    """
     personal = {
         f"{system.system}__{table.name}": [column.name for column in table.personal_columns]
         for system in load_systems().values()
@@ -37,7 +44,7 @@ def contents(warehouse: Warehouse) -> dict[str, str]:
         for schema, table in tables:
             row = sql.SQL("to_jsonb(held) - {}::text[]").format(sql.Literal(list(NUMBERS_OF_RUNS)))
             for column in personal.get(table, []):
-                value = sql.SQL("(select value from vault.value where token = held.{})").format(
+                value = sql.SQL("(select encode(hmac, 'hex') from vault.token where token = held.{})").format(
                     sql.Identifier(column)
                 )
                 row = sql.SQL("{} || jsonb_build_object({}, {})").format(row, sql.Literal(column), value)
@@ -59,17 +66,15 @@ def differing(one: dict[str, str], other: dict[str, str]) -> dict[str, tuple[str
 
 
 def tables_with(warehouse: Warehouse, values: Iterable[str], database: str | None = None) -> set[str]:
-    """Tables and views in which one of the values stands, in whatever column."""
+    """Tables in which one of the values stands, in whatever column (views show what tables hold)."""
     pattern = _pattern(values)
     url = warehouse.url(Role.ADMIN, database) if database else warehouse.url(Role.ADMIN)
     found = set()
-    import psycopg
-
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             """
             select nspname, relname from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-            where relkind in ('r', 'v', 'm') and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+            where relkind in ('r', 'm') and nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
             """
         ).fetchall()
         for schema, table in tables:
@@ -83,8 +88,6 @@ def tables_with(warehouse: Warehouse, values: Iterable[str], database: str | Non
 
 def files_with(folder: Path, values: Iterable[str], leave_out: Iterable[str] = ()) -> set[str]:
     """Files below a folder that hold one of the values; `leave_out` names folders that are not looked at."""
-    import re
-
     looked_for = re.compile(_pattern(values).encode())
     left_out = [folder / each for each in leave_out]
     return {

@@ -63,7 +63,7 @@ class Killer:
     """Kills now a worker, now the scheduler, now Postgres, at random instants while it is at work."""
 
     airflow: Airflow
-    kills: int
+    victims: tuple[str, ...]
     chance: random.Random
     killed: list[str] = field(default_factory=list)
     _end: threading.Event = field(default_factory=threading.Event)
@@ -80,10 +80,9 @@ class Killer:
         self._thread.join(60)
 
     def _work(self) -> None:
-        for number in range(self.kills):
+        for victim in self.victims:
             if self._end.wait(self.chance.uniform(*PAUSE)):
                 return
-            victim = VICTIMS[number % len(VICTIMS)]
             if victim == "postgres":
                 self._kill_postgres()
             elif victim == "scheduler":
@@ -129,8 +128,9 @@ class Play(Demo):
         self.stumbled: list[str] = []
 
     def _night(self, airflow: Airflow, number: int) -> None:
-        kills = KILLS - KILLS // 2 if number == 1 else KILLS // 2
-        with Killer(airflow, kills, random.Random(number)) as killer:
+        in_turn = tuple(VICTIMS[kill % len(VICTIMS)] for kill in range(KILLS))
+        victims = in_turn[: KILLS - KILLS // 2] if number == 1 else in_turn[KILLS - KILLS // 2 :]
+        with Killer(airflow, victims, random.Random(number)) as killer:
             for _ in range(TRIES):
                 try:
                     super()._night(airflow, number)
@@ -147,7 +147,7 @@ class Play(Demo):
         """Before Airflow is stopped, a third day on which the sources hold what they must not."""
         at = warehouse()
         for database, change in (
-            ("sim_teaching", "alter table learners alter column registered_at type text using full_name"),
+            ("sim_teaching", "alter table learners alter column registered_at type text using name"),
             ("sim_signup", "alter table leads rename column created_at to created"),
         ):
             with at.connect(Role.SIMULATOR, database=database, autocommit=True) as connection:
