@@ -11,7 +11,7 @@ asked as (
 )
 
 select
-    stages.campus_id,
+    case when grouping(stages.campus_id) = 1 then 'all' else coalesce(stages.campus_id, 'none') end as campus_id,
     count(*) filter (where stages.stage_code = 'prospect') as prospect,
     count(*) filter (where stages.stage_code = 'onboarding') as onboarding,
     count(*) filter (where stages.stage_code = 'growth') as growth,
@@ -26,3 +26,4 @@ inner join marts.dim_customer as customers on customers.customer_id = stages.cus
 where customers.is_reportable
 group by grouping sets ((stages.campus_id), ())
 order by grouping(stages.campus_id), stages.campus_id
+;

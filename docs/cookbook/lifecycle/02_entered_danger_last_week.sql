@@ -32,3 +32,4 @@ where
     and transitions.reason_code = 'signal_opened'
     and customers.is_reportable
 order by signals.priority, transitions.transition_on, transitions.customer_id
+;

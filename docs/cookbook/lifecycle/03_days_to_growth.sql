@@ -1,6 +1,6 @@
 -- Question: How many days pass from the first purchase to growth, by channel?
--- Returns: one row per channel: customers who first bought 180 days ago or more, how many of them reached growth within
---   180 days, and the median of days over all of them.
+-- Returns: one row per channel: customers who first bought 180 days ago or more, how many of them reached growth
+--   within 180 days, and the median of days over all of them.
 -- Caveat: whoever has not reached growth counts as never, so the median is null where fewer than half did. A median
 --   over those who did would make a channel that keeps few look fast.
 with
@@ -57,3 +57,4 @@ select
 from cohort
 group by channel_code
 order by channel_code collate "C"
+;

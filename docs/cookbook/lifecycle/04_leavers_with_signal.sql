@@ -1,17 +1,25 @@
 -- Question: What share of leavers had a behaviour or voice signal before, by reason?
--- Returns: one row per churn reason, and a last row for all: leavers, those with such a signal open on any of the last 90
---   days of the run, and their share.
--- Caveat: one row of the base counts one end of a run, so a customer who left twice counts twice. The signal `lapsing`
---   is left out: whoever lapses had it. Where nobody told the reason, an open voice signal is what made it `dissatisfied`:
---   that share says nothing there (inferred_leavers).
+-- Returns: one row per churn reason, one for all leavers, and for comparison one for the customers in a run now:
+--   runs, those with such a signal open on any of the last 90 days (of the run, or up to the day of the build), and
+--   their share.
+-- Caveat: the share of leavers says something only beside that of those who stayed. Counted are runs: who left twice
+--   counts twice. The signal `lapsing` is left out: whoever lapses had it. Where nobody told the reason
+--   (inferred_runs), an open voice signal is what made it `dissatisfied`: there the share is 1 by definition.
 with
 
-leavers as (
+as_of as (
+    select as_of as day_on
+    from marts.publication
+    where is_current
+),
+
+runs as (
     select
         transitions.customer_id,
         transitions.run_no,
-        transitions.transition_on as left_on,
+        1 as place,
         transitions.churn_reason,
+        transitions.transition_on as until_on,
         transitions.is_churn_reason_inferred
     from marts.fct_lifecycle_transition as transitions
     inner join marts.dim_customer as customers on customers.customer_id = transitions.customer_id
@@ -19,32 +27,60 @@ leavers as (
         transitions.layer = 'base'
         and transitions.reason_code in ('lapsed', 'withdrew', 'refunded')
         and customers.is_reportable
+    union all
+    select
+        spans.customer_id,
+        spans.run_no,
+        3 as place,
+        'still here' as churn_reason,
+        as_of.day_on + 1 as until_on,
+        false as is_churn_reason_inferred
+    from marts.fct_lifecycle_span as spans
+    inner join marts.dim_customer as customers on customers.customer_id = spans.customer_id
+    cross join as_of
+    where
+        spans.is_current
+        and spans.phase_code = 'existing'
+        and customers.is_reportable
 ),
 
 judged as (
     select
-        leavers.churn_reason,
-        leavers.is_churn_reason_inferred,
+        runs.place,
+        runs.churn_reason,
+        runs.is_churn_reason_inferred,
         exists (
             select 1
             from marts.fct_risk_signal as signals
             where
-                signals.customer_id = leavers.customer_id
-                and signals.run_no = leavers.run_no
+                signals.customer_id = runs.customer_id
+                and signals.run_no = runs.run_no
                 and signals.signal_class in ('behaviour', 'voice')
-                and signals.opened_on < leavers.left_on
-                -- A signal ends with its run at the latest, so closed_on is never null here.
-                and signals.closed_on > leavers.left_on - 90
+                and signals.opened_on < runs.until_on
+                and (signals.closed_on is null or signals.closed_on > runs.until_on - 90)
         ) as had_signal
-    from leavers
+    from runs
+),
+
+counted as (
+    select * from judged
+    union all
+    select
+        2 as place,
+        'all leavers' as churn_reason,
+        is_churn_reason_inferred,
+        had_signal
+    from judged
+    where place = 1
 )
 
 select
-    coalesce(churn_reason, 'all') as churn_reason,
-    count(*) filter (where had_signal) as leavers_with_signal,
-    count(*) as leavers,
+    churn_reason,
+    count(*) filter (where had_signal) as runs_with_signal,
+    count(*) as runs,
     round(cast(count(*) filter (where had_signal) as numeric) / nullif(count(*), 0), 3) as with_signal_rate,
-    count(*) filter (where is_churn_reason_inferred) as inferred_leavers
-from judged
-group by grouping sets ((churn_reason), ())
-order by grouping(churn_reason), leavers desc, churn_reason collate "C"
+    count(*) filter (where is_churn_reason_inferred) as inferred_runs
+from counted
+group by place, churn_reason
+order by place, runs desc, churn_reason collate "C"
+;

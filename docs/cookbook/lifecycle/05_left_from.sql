@@ -1,7 +1,8 @@
 -- Question: From which base stage do customers leave?
--- Returns: one row per base stage of a run: runs that reached it, runs that ended in it, their share, and how they ended.
--- Caveat: runs that are still going stand in the denominator. Danger is not a stage to leave from: it lies over a base
---   stage, and whoever lapses is in danger to the end.
+-- Returns: one row per base stage of a run: runs that reached it, runs that ended in it, their share, and how they
+--   ended.
+-- Caveat: runs that are still going stand in the denominator. Danger is not a stage to leave from: it lies over a
+--   base stage, and whoever lapses is in danger to the end.
 with
 
 spans as (
@@ -48,3 +49,4 @@ from reached
 inner join marts.dim_lifecycle_stage as stages on stages.stage_code = reached.base_stage
 left join leavers on leavers.base_stage = reached.base_stage
 order by stages.ordinal
+;

@@ -1,7 +1,7 @@
 -- Question: How do customers flow between stages, month by month?
 -- Returns: one row per month (the last three whole ones), layer, from, to: changes, and customers who made them.
--- Caveat: layers are counted apart: a win-back in danger is one change in each. A customer may enter danger twice in a
---   month: changes add up over months, customers do not.
+-- Caveat: layers are counted apart: a win-back in danger is one change in each. A customer may enter danger twice in
+--   a month: changes add up over months, customers do not.
 with
 
 asked as (
@@ -28,3 +28,4 @@ left join marts.dim_lifecycle_stage as to_stages on to_stages.stage_code = trans
 where customers.is_reportable
 group by 1, transitions.layer, transitions.from_code, transitions.to_code, from_stages.ordinal, to_stages.ordinal
 order by 1, transitions.layer, from_stages.ordinal nulls first, to_stages.ordinal nulls first
+;

@@ -1,6 +1,6 @@
 -- Question: How long does danger last, and how does it end, by the signal that opened it?
--- Returns: one row per signal: stretches of danger that began 90 days ago or more, how they ended, the share that cleared,
---   and the median of their days.
+-- Returns: one row per signal: stretches of danger that began 90 days ago or more, how they ended, the share that
+--   cleared, and the median of their days.
 -- Caveat: a stretch goes on while any signal is open, so its length is not that of the signal that opened it (that is
 --   closed_on - opened_on in fct_risk_signal). Stretches that are still open count as longer than all others.
 with
@@ -54,3 +54,4 @@ select
 from stretches
 group by signal_code, priority
 order by priority
+;

@@ -1,6 +1,6 @@
 -- Question: What share of leavers came back within 180 days, by the class of their reason?
--- Returns: one row per class, and a last row for all: leavers whose 180 days have passed, those who bought again in them,
---   their share; and the leavers whose window is still open, who are judged later.
+-- Returns: one row per class, and a last row for all: leavers whose 180 days have passed, those who bought again in
+--   them, their share; and the leavers whose window is still open, who are judged later.
 -- Caveat: counted are ends of runs. The window runs from the last day of the run. A gift wins nobody back.
 with
 
@@ -50,3 +50,4 @@ select
 from judged
 group by grouping sets ((churn_reason_class), ())
 order by grouping(churn_reason_class), churn_reason_class collate "C"
+;

@@ -1,8 +1,8 @@
 -- Question: Which signal opens first before a customer leaves, and how many days ahead?
--- Returns: one row per signal, and one for none: leavers for whom it was the first to open in the last 90 days of the run,
---   their share of all leavers, and the median of days from its opening to the first day gone.
--- Caveat: of two that opened on one day the one of higher priority counts. A signal that had been open for longer than 90
---   days is not the first of them. `lapsing` opens at most the days of grace ahead, by definition.
+-- Returns: one row per signal, and one for none: leavers for whom it was the first to open in the last 90 days of the
+--   run, their share of all leavers, and the median of days from its opening to the first day gone.
+-- Caveat: of two that opened on one day the one of higher priority counts. A signal that had been open for longer
+--   than 90 days is not the first of them. `lapsing` opens at most the days of grace ahead, by definition.
 with
 
 leavers as (
@@ -59,3 +59,4 @@ select
 from firsts
 group by signal_code, priority
 order by priority nulls last
+;

@@ -1,8 +1,8 @@
 -- Question: Which customers lapse in the next 30 days unless they renew, by campus?
--- Returns: one row per campus, and a last row for all: customers in their days of grace by when these are over, those of
---   them with a behaviour or voice signal as well, and their share of the customers in a run.
--- Caveat: with 30 days of grace, who lapses within 30 days is in grace already; a campus with more has customers who lapse
---   later (not counted here), one with fewer has customers who are not in grace yet and are missing.
+-- Returns: one row per campus, and a last row for all: customers in their days of grace by when these are over, those
+--   of them with a behaviour or voice signal as well, and their share of the customers in a run.
+-- Caveat: with 30 days of grace, who lapses within 30 days is in grace already; a campus with more has customers who
+--   lapse later (not counted here), one with fewer has customers who are not in grace yet and are missing.
 with
 
 as_of as (
@@ -45,7 +45,7 @@ unhappy as (
 )
 
 select
-    in_runs.campus_id,
+    case when grouping(in_runs.campus_id) = 1 then 'all' else coalesce(in_runs.campus_id, 'none') end as campus_id,
     count(*) filter (where lapsing.days_left <= 7) as in_7_days,
     count(*) filter (where lapsing.days_left between 8 and 14) as in_8_to_14_days,
     count(*) filter (where lapsing.days_left between 15 and 30) as in_15_to_30_days,
@@ -59,3 +59,4 @@ left join lapsing on lapsing.customer_id = in_runs.customer_id
 left join unhappy on unhappy.customer_id = in_runs.customer_id
 group by grouping sets ((in_runs.campus_id), ())
 order by grouping(in_runs.campus_id), in_runs.campus_id
+;

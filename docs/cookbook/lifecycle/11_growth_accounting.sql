@@ -1,8 +1,8 @@
 -- Question: How many customers were new, retained, resurrected and churned each month?
--- Returns: one row per month of the last year: active = new + retained + resurrected; the active ones of the month before
---   = retained + churned; churn rate and quick ratio.
--- Caveat: active means a day of a run in the month. Until a month is over (is_mature), those who come back later in it
---   still count as churned: its rates are null.
+-- Returns: one row per month of the last year: active = new + retained + resurrected; the active ones of the month
+--   before = retained + churned; churn rate and quick ratio.
+-- Caveat: active means a day of a run in the month. Until a month is over (is_mature), those who come back later in
+--   it still count as churned: its rates are null.
 with
 
 as_of as (
@@ -52,3 +52,4 @@ select
     end as quick_ratio
 from judged
 order by month_on
+;

@@ -1,9 +1,10 @@
 -- Question: Why is this customer in danger since that day?
--- Returns: one customer's story in order of days: every change with its reason and cause, every signal with its evidence,
---   and the facts from 60 days before danger began: outcomes missed, homework due, responses, complaints, refunds.
--- Caveat: write an id in place of `asked`; here it is the customer who has been in danger longest. The same in the
---   terminal: `lifecourse explain CUSTOMER`. cause_table names the table of the source contract that holds the fact; the
---   fact_ tables of marts keep its id.
+-- Returns: one customer's story in order of days: every change with its reason and cause, every signal with its
+--   evidence, and the facts since 30 days before danger began: lessons missed, homework late or not done, responses,
+--   complaints, refunds.
+-- Caveat: write an id in place of `asked`; here it is, of those who entered danger in the last 30 days, the one with
+--   most signals open. The same in the terminal: `lifecourse explain CUSTOMER`. cause_table names the table of the
+--   source contract that holds the fact; the fct_ table of marts keeps its id.
 with
 
 asked as (
@@ -16,8 +17,10 @@ asked as (
             transitions.customer_id = spans.customer_id
             and transitions.reason_code = 'signal_opened'
     inner join marts.dim_customer as customers on customers.customer_id = spans.customer_id
+    inner join marts.publication as publication on publication.is_current
     where
         spans.is_current
+        and transitions.transition_on > publication.as_of - 30
         and spans.stage_code = 'danger'
         and customers.is_reportable
         -- The stretch of danger that is still open is the last one.
@@ -29,7 +32,16 @@ asked as (
                 and later.layer = 'danger'
                 and later.transition_on > transitions.transition_on
         )
-    order by transitions.transition_on, spans.customer_id
+    order by
+        (
+            select count(*)
+            from marts.fct_risk_signal as signals
+            where
+                signals.customer_id = spans.customer_id
+                and signals.closed_on is null
+        ) desc,
+        transitions.transition_on,
+        spans.customer_id
     limit 1
 ),
 
@@ -57,13 +69,13 @@ story as (
         signals.rule_version
     from asked
     inner join marts.fct_risk_signal as signals on signals.customer_id = asked.customer_id
-    where coalesce(signals.closed_on, asked.danger_on) >= asked.danger_on - 60
+    where coalesce(signals.closed_on, asked.danger_on) >= asked.danger_on - 30
     union all
     select lessons.lesson_on, 3, 'fact', 'lesson ' || lessons.outcome, null, 'attendance', lessons.attendance_id, null
     from asked
     inner join marts.fct_attendance as lessons on lessons.customer_id = asked.customer_id
     where
-        lessons.lesson_on >= asked.danger_on - 60
+        lessons.lesson_on >= asked.danger_on - 30
         and lessons.outcome_class <> 'attended'
     union all
     select
@@ -78,13 +90,21 @@ story as (
     from asked
     inner join marts.fct_homework as homework on homework.customer_id = asked.customer_id
     where
-        homework.due_on >= asked.danger_on - 60
+        homework.due_on >= asked.danger_on - 30
         and (homework.submitted_on is null or homework.submitted_on > homework.due_on)
     union all
-    select surveys.responded_on, 3, 'fact', surveys.kind || ' ' || surveys.score, null, 'surveys', surveys.survey_id, null
+    select
+        surveys.responded_on,
+        3,
+        'fact',
+        surveys.kind || ' ' || surveys.score,
+        null,
+        'surveys',
+        surveys.survey_id,
+        null
     from asked
     inner join marts.fct_survey as surveys on surveys.customer_id = asked.customer_id
-    where surveys.responded_on >= asked.danger_on - 60
+    where surveys.responded_on >= asked.danger_on - 30
     union all
     select
         complaints.opened_on,
@@ -97,7 +117,7 @@ story as (
         null
     from asked
     inner join marts.fct_complaint as complaints on complaints.customer_id = asked.customer_id
-    where coalesce(complaints.closed_on, asked.danger_on) >= asked.danger_on - 60
+    where coalesce(complaints.closed_on, asked.danger_on) >= asked.danger_on - 30
     union all
     select
         refunds.requested_on,
@@ -110,7 +130,7 @@ story as (
         null
     from asked
     inner join marts.fct_refund as refunds on refunds.customer_id = asked.customer_id
-    where coalesce(refunds.resolved_on, asked.danger_on) >= asked.danger_on - 60
+    where coalesce(refunds.resolved_on, asked.danger_on) >= asked.danger_on - 30
 )
 
 select
@@ -125,3 +145,4 @@ select
 from story
 cross join asked
 order by story.day_on, story.place, story.kind collate "C", story.what collate "C", story.cause_id collate "C"
+;
