@@ -25,5 +25,4 @@ cross join lateral marts.stage_on(asked.day_on) as stages
 inner join marts.dim_customer as customers on customers.customer_id = stages.customer_id
 where customers.is_reportable
 group by grouping sets ((stages.campus_id), ())
-order by grouping(stages.campus_id), stages.campus_id
-;
+order by grouping(stages.campus_id), stages.campus_id;

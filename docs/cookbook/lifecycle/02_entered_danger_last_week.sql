@@ -31,5 +31,4 @@ where
     transitions.layer = 'danger'
     and transitions.reason_code = 'signal_opened'
     and customers.is_reportable
-order by signals.priority, transitions.transition_on, transitions.customer_id
-;
+order by signals.priority, transitions.transition_on, transitions.customer_id;

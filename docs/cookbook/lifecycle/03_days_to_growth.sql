@@ -56,5 +56,4 @@ select
     nullif(percentile_disc(0.5) within group (order by coalesce(days, 2147483647)), 2147483647) as median_days
 from cohort
 group by channel_code
-order by channel_code collate "C"
-;
+order by channel_code collate "C";

@@ -82,5 +82,4 @@ select
     count(*) filter (where is_churn_reason_inferred) as inferred_runs
 from counted
 group by place, churn_reason
-order by place, runs desc, churn_reason collate "C"
-;
+order by place, runs desc, churn_reason collate "C";

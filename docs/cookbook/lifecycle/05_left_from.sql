@@ -48,5 +48,4 @@ select
 from reached
 inner join marts.dim_lifecycle_stage as stages on stages.stage_code = reached.base_stage
 left join leavers on leavers.base_stage = reached.base_stage
-order by stages.ordinal
-;
+order by stages.ordinal;

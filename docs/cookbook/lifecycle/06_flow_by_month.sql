@@ -27,5 +27,4 @@ left join marts.dim_lifecycle_stage as from_stages on from_stages.stage_code = t
 left join marts.dim_lifecycle_stage as to_stages on to_stages.stage_code = transitions.to_code
 where customers.is_reportable
 group by 1, transitions.layer, transitions.from_code, transitions.to_code, from_stages.ordinal, to_stages.ordinal
-order by 1, transitions.layer, from_stages.ordinal nulls first, to_stages.ordinal nulls first
-;
+order by 1, transitions.layer, from_stages.ordinal nulls first, to_stages.ordinal nulls first;

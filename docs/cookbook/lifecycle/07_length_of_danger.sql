@@ -53,5 +53,4 @@ select
     nullif(percentile_disc(0.5) within group (order by coalesce(days, 2147483647)), 2147483647) as median_days
 from stretches
 group by signal_code, priority
-order by priority
-;
+order by priority;

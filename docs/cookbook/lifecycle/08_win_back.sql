@@ -49,5 +49,4 @@ select
     count(*) filter (where not is_mature) as leavers_not_yet_judged
 from judged
 group by grouping sets ((churn_reason_class), ())
-order by grouping(churn_reason_class), churn_reason_class collate "C"
-;
+order by grouping(churn_reason_class), churn_reason_class collate "C";

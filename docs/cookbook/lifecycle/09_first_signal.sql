@@ -58,5 +58,4 @@ select
     percentile_disc(0.5) within group (order by days_ahead) as median_days_ahead
 from firsts
 group by signal_code, priority
-order by priority nulls last
-;
+order by priority nulls last;

@@ -58,5 +58,4 @@ from in_runs
 left join lapsing on lapsing.customer_id = in_runs.customer_id
 left join unhappy on unhappy.customer_id = in_runs.customer_id
 group by grouping sets ((in_runs.campus_id), ())
-order by grouping(in_runs.campus_id), in_runs.campus_id
-;
+order by grouping(in_runs.campus_id), in_runs.campus_id;

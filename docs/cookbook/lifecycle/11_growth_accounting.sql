@@ -51,5 +51,4 @@ select
             then round(cast(new_students + resurrected_students as numeric) / nullif(churned_students, 0), 2)
     end as quick_ratio
 from judged
-order by month_on
-;
+order by month_on;

@@ -144,5 +144,4 @@ select
     story.rule_version
 from story
 cross join asked
-order by story.day_on, story.place, story.kind collate "C", story.what collate "C", story.cause_id collate "C"
-;
+order by story.day_on, story.place, story.kind collate "C", story.what collate "C", story.cause_id collate "C";
