@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 from lifecourse.errors import LifecourseError
 from lifecourse.settings import PROJECT
@@ -19,18 +20,26 @@ from lifecourse.settings import PROJECT
 SEEDS = PROJECT / "dbt_project" / "seeds" / "lifecycle"
 PICTURE = PROJECT / "docs" / "images" / "lifecycle.svg"
 
-WIDTH = 1200
-TOP, ROW, STATE_WIDTH, STATE_HEIGHT = 168, 158, 176, 62
+WIDTH = 950
+TOP, ROW, STATE_WIDTH, STATE_HEIGHT = 146, 146, 156, 60
 LINE = 17
+#: Between the boxes of a run and of danger, and the height of the latter.
+GAP, DANGER_HEIGHT = 42, 158
+#: Room in a phase's box over its first stage, and under its last one, where its name stands.
+OVER, UNDER = 22, 58
 #: Left edge and width of a phase's box, and the colours of box, border and stage: by place of the phase.
-COLUMNS = ((30, 236), (424, 396), (984, 0))
-COLOURS = (("#f6f7f9", "#8a919c", "#e9ecf0"), ("#f1faf3", "#3f9a5b", "#d9f0df"), ("#f4f1fa", "#7a62b3", "#e4dcf4"))
+COLUMNS = ((20, 196), (348, 280), (734, 196))
+COLOURS = (
+    ("#f6f7f9", "#8a919c", "#e9ecf0"),
+    ("#f1faf3", "#3f9a5b", "#d9f0df"),
+    ("#f4f1fa", "#7a62b3", "#e4dcf4"),
+)
 DANGER_COLOURS = ("#fff6f0", "#cf6a2c", "#fde0cc")
 CLEAR_COLOUR = "#d9f0df"
 STYLE = (
     'text{font-family:system-ui,-apple-system,"Segoe UI","Noto Sans","Noto Sans CJK SC",sans-serif;fill:#1f2933}'
     ".n{font-size:16px;font-weight:600;text-anchor:middle}.z{font-size:12.5px;text-anchor:middle;fill:#3e4c59}"
-    ".p{font-size:13.5px;font-weight:600;fill:#3e4c59}.r{font-size:12.5px}"
+    ".p{font-size:13.5px;font-weight:600;fill:#3e4c59}.r{font-size:13px}"
     ".s{font-size:12.5px;fill:#52606d}.a{stroke:#3e4c59;stroke-width:1.7;fill:none;marker-end:url(#h)}"
 )
 
@@ -42,6 +51,7 @@ class Stage:
     code: str
     phase: str
     name: str
+    name_zh: str
     x: float
     y: float
 
@@ -60,6 +70,7 @@ class Phase:
 
     code: str
     name: str
+    name_zh: str
     x: float
     width: float
     place: int
@@ -77,9 +88,9 @@ class Machine:
     danger: dict[tuple[str, str], tuple[str, ...]]
     #: Changes of the base layer that need other rules.
     other: list[tuple[str, str]]
-    #: Names for people of reasons and of the two states of danger.
-    reasons: dict[str, str]
+    #: The state of danger, in English and Chinese.
     danger_name: str
+    danger_name_zh: str
     height: float
 
 
@@ -119,20 +130,21 @@ def _read(seeds: Path) -> Machine:
         by_phase[row["phase_code"]].append(row)
     if len(by_phase) > len(COLUMNS):
         raise LifecourseError(
-            f"{len(by_phase)} phases", "lifecycle_stage.csv", "give the new one a place in COLUMNS of picture.py"
+            f"{len(by_phase)} phases",
+            "lifecycle_stage.csv",
+            "give the new one a place in COLUMNS of picture.py",
         )
     deepest = max(len(stages) for stages in by_phase.values())
     phases, stages = {}, {}
     for place, (code, members) in enumerate(by_phase.items()):
         x, width = COLUMNS[place]
         first = members[0]
-        name = f"{first['phase_name_en']}  {first['phase_name_zh']}"
-        phase = phases[code] = Phase(code, name, x, width or WIDTH - 30 - x, place)
+        phase = phases[code] = Phase(code, first["phase_name_en"], first["phase_name_zh"], x, width, place)
         # Few stages are spread over the height of many.
         step = ROW * (deepest - 1) / max(1, len(members) - 1)
         for number, row in enumerate(members):
             stage = Stage(
-                row["stage_code"], code, f"{row['name_en']} {row['name_zh']}", x + 30, TOP + step * number
+                row["stage_code"], code, row["name_en"], row["name_zh"], x + 20, TOP + step * number
             )
             phase.stages.append(stage)
             stages[stage.code] = stage
@@ -154,9 +166,9 @@ def _read(seeds: Path) -> Machine:
         {change: tuple(reasons) for change, reasons in edges["base"].items()},
         {change: tuple(reasons) for change, reasons in edges["danger"].items()},
         other,
-        {row["reason_code"]: row["name_zh"] for row in _rows(seeds, "lifecycle_reason")},
-        f"{danger['name_en']} {danger['name_zh']}",
-        TOP + ROW * (deepest - 1) + 380,
+        danger["name_en"],
+        danger["name_zh"],
+        TOP + ROW * (deepest - 1) + STATE_HEIGHT + UNDER + GAP + DANGER_HEIGHT + 30,
     )
 
 
@@ -181,32 +193,32 @@ def _arrow(*points: tuple[float, float]) -> str:
     return f'<path d="M{path}" class="a"/>'
 
 
-def _labels(machine: Machine, reasons: tuple[str, ...], x: float, bottom: float, anchor: str) -> list[str]:
+def _labels(reasons: tuple[str, ...], x: float, bottom: float, anchor: str) -> list[str]:
     """Reasons under one another, the last one's baseline at `bottom`."""
     return [
-        _text(x, bottom - LINE * (len(reasons) - 1 - number), f"{reason} {machine.reasons[reason]}", "r", anchor)
+        _text(x, bottom - LINE * (len(reasons) - 1 - number), reason, "r", anchor)
         for number, reason in enumerate(reasons)
     ]
 
 
-def _state(x: float, y: float, name: str, code: str, fill: str, stroke: str) -> list[str]:
+def _state(x: float, y: float, name: str, under: str, fill: str, stroke: str) -> list[str]:
     return [
         _box(x, y, STATE_WIDTH, STATE_HEIGHT, fill, stroke),
-        _text(x + STATE_WIDTH / 2, y + 27, name, "n"),
-        _text(x + STATE_WIDTH / 2, y + 47, code, "z"),
+        _text(x + STATE_WIDTH / 2, y + 26, name, "n"),
+        _text(x + STATE_WIDTH / 2, y + 46, under, "z"),
     ]
 
 
 def _phases(machine: Machine) -> list[str]:
     parts = []
-    bottom = max(stage.y for stage in machine.stages.values()) + STATE_HEIGHT + 28
     for phase in machine.phases.values():
         fill, stroke, stage_fill = COLOURS[phase.place]
-        end = bottom if len(phase.stages) > 1 else TOP + STATE_HEIGHT + 28
-        parts.append(_box(phase.x, TOP - 48, phase.width, end - TOP + 48, fill, stroke, dash=True))
-        parts.append(_text(phase.x + 16, TOP - 22, phase.name, "p"))
+        end = phase.stages[-1].y + STATE_HEIGHT + UNDER
+        parts.append(_box(phase.x, TOP - OVER, phase.width, end - TOP + OVER, fill, stroke, dash=True))
+        parts.append(_text(phase.x + phase.width / 2, end - 31, phase.name, "p", "middle"))
+        parts.append(_text(phase.x + phase.width / 2, end - 13, phase.name_zh, "s", "middle"))
         for stage in phase.stages:
-            parts += _state(stage.x, stage.y, stage.name, stage.code, stage_fill, stroke)
+            parts += _state(stage.x, stage.y, stage.name, f"{stage.code} {stage.name_zh}", stage_fill, stroke)
     return parts
 
 
@@ -235,23 +247,23 @@ def _base_arrows(machine: Machine) -> list[str]:
         parts.append(_arrow((x, source.y + STATE_HEIGHT), (x, target.y - 3)))
         middle = (source.y + STATE_HEIGHT + target.y) / 2
         bottom = middle + LINE * (len(reasons_of_one) - 1) / 2 + 2
-        parts += _labels(machine, reasons_of_one, x + 12, bottom, "start")
+        parts += _labels(reasons_of_one, x + 12, bottom, "start")
     return parts
 
 
 def _beginnings(machine: Machine, beginnings: list[tuple[str, tuple[str, ...]]]) -> list[str]:
     """From a dot over the first stage: down into it, or along and down into the first stage of another phase."""
     first = next(iter(machine.stages.values()))
-    x, y = first.middle, 42
+    x, y = first.middle, 44
     parts = [f'<circle cx="{x:g}" cy="{y}" r="9" fill="#3e4c59"/>']
     for code, reasons in beginnings:
         target = machine.stages[code]
         if target is first:
             parts.append(_arrow((x, y), (x, target.y - 3)))
-            parts += _labels(machine, reasons, x + 12, y + 50, "start")
+            parts += _labels(reasons, x + 12, y + 46, "start")
         elif target is machine.phases[target.phase].stages[0]:
             parts.append(_arrow((x, y), (target.middle, y), (target.middle, target.y - 3)))
-            parts += _labels(machine, reasons, (x + target.middle) / 2, y - 9, "middle")
+            parts += _labels(reasons, (x + target.middle) / 2, y - 9, "middle")
         else:
             raise _no_way("the beginning", code)
     return parts
@@ -272,34 +284,36 @@ def _across(
     else:
         parts = [_arrow((source.x if source else phase.x, y), (target.right + 3, y))]
         gap = (other.x + other.width, phase.x)
-    return parts + _labels(machine, reasons, sum(gap) / 2, y - 9, "middle")
+    return parts + _labels(reasons, sum(gap) / 2, y - 9, "middle")
 
 
 def _danger(machine: Machine) -> list[str]:
     fill, stroke, danger_fill = DANGER_COLOURS
     runs = max(machine.phases.values(), key=lambda phase: len(phase.stages))
-    top = max(stage.y for stage in machine.stages.values()) + STATE_HEIGHT + 72
-    x, height = runs.x, 168
+    top = runs.stages[-1].y + STATE_HEIGHT + UNDER + GAP
+    x = runs.x
     parts = [
         # The layer lies beside the stages of a run.
-        f'<path d="M{x + 118:g} {top - 44} L{x + 118:g} {top}" stroke="{stroke}" stroke-width="1.5" '
+        f'<path d="M{runs.stages[0].middle:g} {top - GAP:g} V{top:g}" stroke="{stroke}" stroke-width="1.7" '
         'stroke-dasharray="2 4" fill="none"/>',
-        _text(x + 130, top - 17, "beside the base stage, on days of a run", "s"),
-        _box(x, top, WIDTH - 30 - x, height, fill, stroke, dash=True),
-        _text(x + 16, top + 26, "Danger layer", "p"),
+        _text(runs.stages[0].middle + 12, top - 15, "beside the base stage, on days of a run", "s"),
+        _box(x, top, WIDTH - 20 - x, DANGER_HEIGHT, fill, stroke, dash=True),
+        _text(x + (WIDTH - 20 - x) / 2, top + DANGER_HEIGHT - 18, "Danger layer", "p", "middle"),
     ]
-    places = {"clear": x + 30, "danger": WIDTH - 60 - STATE_WIDTH}
-    y = top + 62
+    places = {"clear": x + 20, "danger": WIDTH - 40 - STATE_WIDTH}
+    y = top + 26
     parts += _state(places["clear"], y, "No open signal", "clear", CLEAR_COLOUR, "#3f9a5b")
-    parts += _state(places["danger"], y, machine.danger_name, "danger", danger_fill, stroke)
+    parts += _state(
+        places["danger"], y, machine.danger_name, f"danger {machine.danger_name_zh}", danger_fill, stroke
+    )
     middle = (places["clear"] + STATE_WIDTH + places["danger"]) / 2
     for (start, to), reasons in machine.danger.items():
         if (start, to) == ("clear", "danger"):
             parts.append(_arrow((places[start] + STATE_WIDTH, y + 16), (places[to] - 3, y + 16)))
-            parts += _labels(machine, reasons, middle, y + 7, "middle")
+            parts += _labels(reasons, middle, y + 7, "middle")
         elif (start, to) == ("danger", "clear"):
             parts.append(_arrow((places[start], y + 46), (places[to] + STATE_WIDTH + 3, y + 46)))
-            parts += _labels(machine, reasons, middle, y + 46 + LINE * len(reasons), "middle")
+            parts += _labels(reasons, middle, y + 46 + LINE * len(reasons), "middle")
         else:
             raise _no_way(start, to)
     return parts
@@ -311,28 +325,24 @@ def _words(machine: Machine) -> list[str]:
     for start, to in machine.other:
         if (start or "the beginning") not in froms[to]:
             froms[to].append(start or "the beginning")
-    lines = ["Drawn from the transition table", "(lifecycle_transition_allowed.csv).", ""]
-    lines += ["An arrow that leaves a dashed box", "leaves each stage in it.", ""]
+    lines = [
+        "Drawn from the transition",
+        "table: the seed",
+        "lifecycle_transition_allowed.",
+        "",
+        "An arrow that leaves a dashed",
+        "box leaves each stage in it.",
+    ]
     if froms:
-        lines += ["Only under rules other than the", "defaults, and not drawn:"]
-    y = TOP + STATE_HEIGHT + 84
-    parts = []
+        lines += ["", "Not drawn, since only rules", "other than the defaults lead"]
     for to, starts in froms.items():
-        lines += [f"to {to} from", *_wrapped(starts)]
-    for number, line in enumerate(lines):
-        if line:
-            parts.append(_text(COLUMNS[0][0] + 16, y + LINE * number * 1.1, line, "s"))
-    return parts
-
-
-def _wrapped(names: list[str], length: int = 34) -> list[str]:
-    lines = [""]
-    for number, name in enumerate(names):
-        word = name + ("," if number < len(names) - 1 else "")
-        if len(lines[-1]) + len(word) > length:
-            lines.append("")
-        lines[-1] += ("  " if not lines[-1] else " ") + word
-    return lines
+        lines += wrap(f"to {to} from {', '.join(starts)}", 30, initial_indent="  ", subsequent_indent="  ")
+    y = TOP + STATE_HEIGHT + UNDER + 40
+    return [
+        _text(COLUMNS[0][0] + (16 if line.startswith(" ") else 4), y + 18 * number, line.strip(), "s")
+        for number, line in enumerate(lines)
+        if line
+    ]
 
 
 def _no_way(start: str, to: str) -> LifecourseError:

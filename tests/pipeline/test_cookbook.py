@@ -6,13 +6,13 @@ Five of the questions are answered a second time in plain Python, from the rows 
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -81,7 +81,7 @@ class Marts:
         return [
             Leaving(before.customer, before.run, before.base, after.first)
             for spans in self.spans.values()
-            for before, after in zip(spans, spans[1:], strict=False)
+            for before, after in itertools.pairwise(spans)
             if before.base in IN_A_RUN and after.base in ("terminated", "dormant")
         ]
 
@@ -130,7 +130,7 @@ def read(warehouse: Warehouse) -> Marts:
 def test_there_are_twelve_questions_and_no_answer_without_one() -> None:
     assert [each.number for each in QUESTIONS] == list(range(1, 13))
     if not WRITES:
-        answers = {path for path in (cookbook.FOLDER / "answers").iterdir()}
+        answers = set((cookbook.FOLDER / "answers").iterdir())
         assert answers == {each.answer_path for each in QUESTIONS}
 
 
