@@ -17,8 +17,8 @@ from datetime import date, timedelta
 import pytest
 
 from lifecourse import building
-from lifecourse.lifecycle import cookbook
-from lifecourse.lifecycle.cookbook import Answer, Question
+from lifecourse.handbook import cookbook
+from lifecourse.handbook.cookbook import Answer, Question
 from lifecourse.orchestration.demo import Simulated
 from lifecourse.warehouse.connection import Role, Warehouse
 from lifecourse.warehouse.roles import SIMULATED
@@ -153,6 +153,35 @@ def test_an_answer_does_not_hang_on_the_order_of_rows(marts: Marts) -> None:
             connection.execute(f"set {setting} = off")
         for question in QUESTIONS:
             assert cookbook.ask(connection, question) == marts.answer(question), question.path.name
+
+
+def test_every_cause_is_found_where_the_page_says(marts: Marts) -> None:
+    places = {
+        "orders": ("fct_order", "order_id"),
+        "order_lines": ("fct_order_line", "order_line_id"),
+        "enrolments": ("fct_enrolment", "enrolment_id"),
+        "refunds": ("fct_refund", "refund_id"),
+        "attendance": ("fct_attendance", "attendance_id"),
+        "learning_sessions": ("fct_learning_day", "first_session_id"),
+        "leads": ("fct_lead", "lead_id"),
+        "fct_risk_signal": ("fct_risk_signal", "risk_signal_id"),
+    }
+    page = cookbook.PAGE.read_text(encoding="utf-8")
+    with marts.warehouse.connect(Role.ANALYST) as connection:
+        named = {
+            cause_table
+            for (cause_table,) in connection.execute(
+                "select distinct cause_table from marts.fct_lifecycle_transition where reason_code <> 'first_contact'"
+            )
+        }
+        assert named == places.keys() - {"leads"}
+        for cause_table, (fact, key) in places.items():
+            assert f"`{cause_table}` in `{fact}" in page or cause_table == fact
+            missing = connection.execute(
+                f"select count(*) from marts.fct_lifecycle_transition where cause_table = '{cause_table}'"
+                f" and cause_id not in (select {key} from marts.{fact})"  # the keys are never null
+            ).fetchone()
+            assert missing == (0,), cause_table
 
 
 # The same figures in plain Python --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lifecourse.errors import LifecourseError
-from lifecourse.lifecycle.picture import PICTURE, SEEDS, draw
+from lifecourse.handbook.picture import PICTURE, SEEDS, draw
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ select
     count(*) filter (where stages.stage_code = 'growth') as growth,
     count(*) filter (where stages.stage_code = 'mature') as mature,
     count(*) filter (where stages.stage_code = 'danger') as danger,
-    count(*) filter (where stages.stage_code = 'terminated') as "terminated",
+    count(*) filter (where stages.stage_code = 'terminated') as terminated,
     count(*) filter (where stages.stage_code = 'dormant') as dormant,
     count(*) as customers
 from asked

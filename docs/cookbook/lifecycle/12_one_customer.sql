@@ -3,6 +3,9 @@
 --   evidence, and the facts since 30 days before danger began: lessons missed, homework late or not done, responses,
 --   complaints, refunds.
 -- Caveat: write an id in place of `asked`; here it is, of those who entered danger in the last 30 days, the one with
+--   most signals open. cause_table names the table of the source contract that holds the fact; the fct_ table of marts
+--   keeps its id.
+with
 --   most signals open. The same in the terminal: `lifecourse explain CUSTOMER`. cause_table names the table of the
 --   source contract that holds the fact; the fct_ table of marts keeps its id.
 with

@@ -349,5 +349,5 @@ def _no_way(start: str, to: str) -> LifecourseError:
     return LifecourseError(
         f"no way to draw the change from {start} to {to}",
         "lifecycle_transition_allowed.csv",
-        "teach it to lifecourse/lifecycle/picture.py, which draws between neighbours and across phases",
+        "teach it to lifecourse/handbook/picture.py, which draws between neighbours and across phases",
     )
