@@ -6,9 +6,6 @@
 --   most signals open. cause_table names the table of the source contract that holds the fact; the fct_ table of marts
 --   keeps its id.
 with
---   most signals open. The same in the terminal: `lifecourse explain CUSTOMER`. cause_table names the table of the
---   source contract that holds the fact; the fct_ table of marts keeps its id.
-with
 
 asked as (
     select
