@@ -8,9 +8,16 @@ customer_months as (
     select * from {{ in_scope('fct_customer_month') }} as scoped
 ),
 
-spans as (
-    select * from {{ in_scope('fct_lifecycle_span') }} as scoped
+runs as (
+    select
+        customer_id,
+        campus_id,
+        run_no,
+        min(valid_from) as first_on,
+        max(coalesce(valid_to, {{ add_days(as_of(), 1) }})) as left_on
+    from {{ in_scope('fct_lifecycle_span') }} as scoped
     where phase_code = 'existing'
+    group by customer_id, campus_id, run_no
 ),
 
 days as (
@@ -28,15 +35,15 @@ months as (
 active as (
     select
         months.month_on,
-        coalesce(spans.campus_id, '') as campus_id,
-        -- A customer has several spans in a month.
-        count(distinct spans.customer_id) as customers
-    from spans
+        coalesce(runs.campus_id, '') as campus_id,
+        -- A month may hold the end of one run and the beginning of the next.
+        count(distinct runs.customer_id) as customers
+    from runs
     inner join months
         on
-            months.last_on >= spans.valid_from
-            and (spans.valid_to is null or months.month_on < spans.valid_to)
-    group by months.month_on, coalesce(spans.campus_id, '')
+            months.last_on >= runs.first_on
+            and months.month_on < runs.left_on
+    group by months.month_on, coalesce(runs.campus_id, '')
 ),
 
 counted as (
