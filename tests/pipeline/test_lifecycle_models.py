@@ -23,6 +23,7 @@ FACTS = (
     "fct_lifecycle_transition",
     "fct_risk_signal",
     "fct_stage_day",
+    "fct_customer_month",
     "lifecycle_due",
 )
 #: The days on which a fact comes into being, and those on which it changes.

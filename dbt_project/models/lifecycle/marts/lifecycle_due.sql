@@ -22,6 +22,16 @@ days as (
         customer_id,
         returning_on as due_on
     from {{ ref('int_run_milestone') }}
+    union all
+    -- Who had a day of a run this month gets a row of the next one: active still, or churned (fct_customer_month).
+    select
+        customer_id,
+        {{ start_of('month', add_days(start_of('month', as_of()), 31)) }} as due_on
+    from {{ ref('int_base_stage') }}
+    where
+        base_stage in ('onboarding', 'growth', 'mature')
+        and valid_from <= {{ as_of() }}
+        and valid_to > {{ start_of('month', as_of()) }}
 )
 
 select
