@@ -32,6 +32,8 @@ COMPONENTS = ("api-server", "dag-processor", "scheduler")
 SERVER_COMPONENTS = (*COMPONENTS, "triggerer")
 #: How often one component may die in a row before we stop starting it again.
 MAX_RESTARTS = 5
+#: Seconds that a component has to live for its next death to be the first in a row.
+LIVED_WELL = 120
 
 
 @dataclass
@@ -110,6 +112,8 @@ class Airflow:
         for component in self.names:
             if self._running(component) is not None:
                 continue
+            if any(time.time() - latest["started"] > LIVED_WELL for latest in self._started(component)[:1]):
+                self._restarts.pop(component, None)
             self._restarts[component] = self._restarts.get(component, 0) + 1
             if self._restarts[component] > MAX_RESTARTS:
                 self.check()

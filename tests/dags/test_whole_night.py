@@ -136,6 +136,10 @@ class Play(Demo):
                     super()._night(airflow, number)
                 except StepFailed as failed:
                     self.stumbled.append(f"{failed.step}: {failed.error}")
+                    # Somebody comes, starts what has stopped, and triggers the night again.
+                    time.sleep(5)
+                    airflow._restarts.clear()
+                    airflow.keep_running()
                 else:
                     break
             else:
