@@ -40,6 +40,7 @@ for _name, _module in GROUPS.items():
 #: Single command -> module and function.
 COMMANDS = {
     "demo": ("lifecourse.orchestration.demo", "demo"),
+    "explain": ("lifecourse.lifecycle.explain", "explain"),
     "spans": ("lifecourse.histories", "spans"),
     "doctor": ("lifecourse.doctor", "doctor"),
 }
