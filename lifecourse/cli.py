@@ -31,6 +31,7 @@ GROUPS = {
     "warehouse": "lifecourse.warehouse.cli",
     "load": "lifecourse.loading.cli",
     "build": "lifecourse.building.cli",
+    "rules": "lifecourse.lifecycle.cli",
     "airflow": "lifecourse.orchestration.cli",
     "simulate": "lifecourse.simulator.cli",
 }

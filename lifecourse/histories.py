@@ -27,6 +27,7 @@ from psycopg import sql
 
 from lifecourse.building.dbt import Dbt, NodeOutcome, risk_signal_codes
 from lifecourse.errors import LifecourseError, sanitised
+from lifecourse.lifecycle.rules import AT_LEAST_ONE, SHARES
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse, warehouse
 
@@ -218,16 +219,6 @@ FILES: dict[str, tuple[Column, ...]] = {
 #: Files whose rows are about a customer.
 ABOUT_CUSTOMERS = tuple(
     name for name, columns in FILES.items() if CUSTOMER in columns and name != "customers"
-)
-
-#: Rules that are shares; all others count days, events or points, and are whole numbers.
-SHARES = ("homework_threshold", "usage_ratio_max")
-#: Counts of which at least one is needed for the rule to mean anything.
-AT_LEAST_ONE = (
-    "absences_of_last",
-    "absences_min",
-    "homework_weeks",
-    "usage_window_weeks",
 )
 
 #: Days that count as a contact, by file: the file, and the column of the day or of the instant.

@@ -75,8 +75,8 @@ class Axis:
         return "".join(line)
 
     def dates(self) -> str:
-        """The first and the last day, where they fit."""
+        """The first and the last day; where both do not fit, the first."""
         first, last = str(self.first), str(self.last)
         if self.cells >= len(first) + len(last) + 1:
             return first + " " * (self.cells - len(first) - len(last)) + last
-        return f"{first} .. {last}"
+        return f"{first} .."[: self.cells]

@@ -29,7 +29,9 @@ def test_a_cell_shows_what_most_of_its_days_hold() -> None:
 
 def test_a_single_day_of_years_is_seen() -> None:
     axis = Axis(FIRST, day(1999), 40)
-    bar = axis.bar([Stretch(day(0), day(700), "g"), Stretch(day(700), day(701), "!"), Stretch(day(701), None, "g")])
+    bar = axis.bar(
+        [Stretch(day(0), day(700), "g"), Stretch(day(700), day(701), "!"), Stretch(day(701), None, "g")]
+    )
     assert bar.count("!") == 1
     assert bar.index("!") == axis.cell(day(700))
     assert len(bar) == 40
