@@ -20,7 +20,8 @@ HELP = """A data warehouse of customer lifecycles for education and training ins
 
 The path of a row: `load` pulls it from a source system, checks it and merges it into raw; `build` turns raw
 into an audited candidate and publishes it to marts; `warehouse` is the Postgres it all lives in; `airflow`
-runs it every night. `simulate` makes an institution to try it on. Settings are environment variables
+runs it every night. `explain` says why a customer stands where, `rules` who would stand elsewhere under
+other rules. `simulate` makes an institution to try it on. Settings are environment variables
 LIFECOURSE_<NAME>; see docs/running.md.
 """
 

@@ -61,7 +61,7 @@ class Axis:
         return "".join(empty if number is None else stretches[number].mark for number in marks)
 
     def ticks(self) -> str:
-        """A mark where a year begins, or a month where there is room, else nothing."""
+        """A mark where a month begins, or a year where there is no room for months; years are named."""
         firsts = [
             self.first + timedelta(days=n)
             for n in range(1, self.days)
@@ -72,6 +72,10 @@ class Axis:
         line = [" "] * self.cells
         for day in firsts:
             line[self.cell(day)] = "|"
+        for day in firsts:
+            after = slice(self.cell(day) + 1, self.cell(day) + 5)
+            if day.month == 1 and line[after] == [" "] * 4:
+                line[after] = str(day.year)
         return "".join(line)
 
     def dates(self) -> str:

@@ -51,3 +51,12 @@ def test_the_cells_fit_the_width(days: int, width: int, cells: int) -> None:
     assert seen == {day(n) for n in range(days)}, "every day is in a cell"
     assert axis.cell(FIRST) == 0
     assert len(axis.ticks()) == axis.cells
+
+
+def test_months_are_marked_and_years_named_where_there_is_room() -> None:
+    assert Axis(date(2023, 11, 28), date(2024, 2, 4), 69).ticks().rstrip() == (
+        "   |" + " " * 30 + "|2024" + " " * 26 + "|"
+    )
+    years = Axis(date(2022, 12, 1), date(2024, 11, 29), 40).ticks()
+    assert years.split() == ["|2023", "|2024"]
+    assert "|" not in Axis(date(2024, 3, 2), date(2024, 3, 20), 19).ticks()
