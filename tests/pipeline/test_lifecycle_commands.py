@@ -255,10 +255,16 @@ def test_who_would_stand_elsewhere(published: Published, tmp_path: Path) -> None
 
 
 def test_the_same_rules_differ_in_nothing_and_build_nothing(published: Published, tmp_path: Path) -> None:
+    """Also after a comparison that was killed: what it left is dropped."""
+    with published.warehouse.connect(Role.TRANSFORMER) as killed:
+        killed.execute("create schema rules_compare")
+        killed.execute("create schema rules_a")
+        killed.execute("create table rules_a.fct_lifecycle_span as select * from marts.fct_lifecycle_span")
     same = whatif.rule_set(other(tmp_path, "P1,grace_days,30"), published.warehouse)
     found = whatif.compare(whatif.rule_set("seed", published.warehouse), same, published.warehouse)
     assert (found.built, found.movers, found.ever_differing, found.differing_days) == ((), (), 0, 0)
     assert found.customers == len(published.rows("select 1 from marts.dim_customer"))
+    assert not {"rules_compare", "rules_a", "rules_b"} & published.schemas()
 
 
 def test_it_waits_for_a_build_and_keeps_what_it_is_told_to(published: Published, tmp_path: Path) -> None:
