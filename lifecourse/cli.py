@@ -20,7 +20,8 @@ HELP = """A data warehouse of customer lifecycles for education and training ins
 
 The path of a row: `load` pulls it from a source system, checks it and merges it into raw; `build` turns raw
 into an audited candidate and publishes it to marts; `warehouse` is the Postgres it all lives in; `airflow`
-runs it every night. `simulate` makes an institution to try it on. Settings are environment variables
+runs it every night. `explain` says why a customer stands where, `rules` who would stand elsewhere under
+other rules. `simulate` makes an institution to try it on. Settings are environment variables
 LIFECOURSE_<NAME>; see docs/running.md.
 """
 
@@ -31,6 +32,7 @@ GROUPS = {
     "warehouse": "lifecourse.warehouse.cli",
     "load": "lifecourse.loading.cli",
     "build": "lifecourse.building.cli",
+    "rules": "lifecourse.lifecycle.cli",
     "airflow": "lifecourse.orchestration.cli",
     "simulate": "lifecourse.simulator.cli",
 }
@@ -40,6 +42,7 @@ for _name, _module in GROUPS.items():
 #: Single command -> module and function.
 COMMANDS = {
     "demo": ("lifecourse.orchestration.demo", "demo"),
+    "explain": ("lifecourse.lifecycle.explain", "explain"),
     "spans": ("lifecourse.histories", "spans"),
     "doctor": ("lifecourse.doctor", "doctor"),
 }

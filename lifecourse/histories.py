@@ -27,6 +27,7 @@ from psycopg import sql
 
 from lifecourse.building.dbt import Dbt, NodeOutcome, risk_signal_codes
 from lifecourse.errors import LifecourseError, sanitised
+from lifecourse.lifecycle.rules import AT_LEAST_ONE, SHARES
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse, warehouse
 
@@ -197,6 +198,16 @@ FILES: dict[str, tuple[Column, ...]] = {
         Column("requested_on", DAY, required=True),
         Column("resolved_on", DAY),
     ),
+    # Not among the files of the definition: what the signal below_expectation reads.
+    "goals": (
+        CUSTOMER,
+        Column("subject"),
+        Column("expected_score", NUMBER, required=True),
+        Column("actual_score", NUMBER),
+        Column("set_on", DAY, required=True),
+        Column("due_on", DAY),
+        Column("measured_on", DAY),
+    ),
     "pauses": (CUSTOMER, Column("from_on", DAY, required=True), Column("to_on", DAY)),
     "closed_days": (Column("campus_id"), Column("day", DAY, required=True)),
     "rules": (
@@ -208,16 +219,6 @@ FILES: dict[str, tuple[Column, ...]] = {
 #: Files whose rows are about a customer.
 ABOUT_CUSTOMERS = tuple(
     name for name, columns in FILES.items() if CUSTOMER in columns and name != "customers"
-)
-
-#: Rules that are shares; all others count days, events or points, and are whole numbers.
-SHARES = ("homework_threshold", "usage_ratio_max")
-#: Counts of which at least one is needed for the rule to mean anything.
-AT_LEAST_ONE = (
-    "absences_of_last",
-    "absences_min",
-    "homework_weeks",
-    "usage_window_weeks",
 )
 
 #: Days that count as a contact, by file: the file, and the column of the day or of the instant.
@@ -232,9 +233,10 @@ CONTACTS = (
     ("nps", "responded_at"),
     ("refund_requests", "requested_on"),
     ("pauses", "from_on"),
+    ("goals", "set_on"),
 )
 #: Files whose rows are kept with the number of their line, which names a fact as a cause.
-NUMBERED = ("outcomes", "homework", "complaints", "nps", "refund_requests", "pauses")
+NUMBERED = ("outcomes", "homework", "complaints", "nps", "refund_requests", "pauses", "goals")
 
 #: The facts as the production build keeps them for the models, filled from the files.
 VIEWS = {
@@ -269,8 +271,14 @@ VIEWS = {
     "int_lifecycle_pause": """
         select customer_id, cast(line_no as text) as pause_id, from_on, to_on from pauses
     """,
+    "int_lifecycle_goal": """
+        select
+            customer_id, cast(line_no as text) as goal_id, subject, expected_score, actual_score, set_on, due_on,
+            measured_on
+        from goals
+    """,
     "int_lifecycle_closed_day": "select campus_id, day as closed_on from closed_days group by campus_id, day",
-    # Reasons and goals are no part of the files: they change no stage.
+    # Reasons told and courses completed are no part of the files: they change no stage.
     "int_lifecycle_exit_reason": """
         select
             cast(null as text) as customer_id, cast(null as date) as told_on, cast(null as text) as reason_code,

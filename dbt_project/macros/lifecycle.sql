@@ -2,7 +2,7 @@
 
 {# The codes of the risk signals, one model risk_signal_<code> each. They are the rows of the seed risk_signal, which
    the build reads and hands over, since a seed cannot be read while dbt draws its graph. A parse without a build
-   (an editor, a linter) sees the ones that ship. #}
+   (an editor, a linter) sees those of the definition. #}
 {% macro risk_signal_codes() -%}
     {{ return(var('risk_signals', none) or [
         'refund_request', 'complaint', 'detractor', 'absences', 'usage_drop', 'homework_slump', 'inactive', 'lapsing',

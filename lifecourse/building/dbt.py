@@ -139,6 +139,28 @@ class Dbt:
             )
         return outcomes
 
+    def compiled(self, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, str]:
+        """The SQL of the named models with everything filled in, in the order in which they depend on each other.
+
+        Nothing is run. Raises `LifecourseError` where dbt cannot compile them.
+        """
+        result = self._invoke(
+            ["compile", "--select", *names],
+            variables,
+            self.manifest(variables),
+            lambda event: None,
+        )
+        # Their tests are compiled along with them.
+        compiled = [each.node for each in getattr(result.result, "results", None) or []]
+        nodes = [node for node in compiled if node.resource_type == "model"]
+        if not result.success or {node.name for node in nodes} != set(names):
+            raise LifecourseError(
+                f"dbt compile did not run: {without_values(str(result.exception or 'no reason given'))}",
+                str(self.project_dir),
+                "run `dbt parse` in dbt_project for the place",
+            )
+        return {node.name: node.compiled_code for node in nodes}
+
     def _invoke(
         self, arguments: list[str], variables: Mapping[str, Any], manifest: Any, callback: Any
     ) -> Any:

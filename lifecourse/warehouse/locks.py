@@ -11,3 +11,5 @@ LOCK_TABLE = 7102
 LOCK_MIGRATE = 7103
 #: One publication or rollback at a time.
 LOCK_PUBLISH = 7104
+#: One comparison of rule sets at a time: its schemas have fixed names.
+LOCK_RULES = 7105

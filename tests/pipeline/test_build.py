@@ -143,6 +143,13 @@ FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
     "consents": [{"consent_id": "N1", "learner_id": "2", "purpose": "marketing", "is_granted": True,
                   "given_at": at("2025-09-03")}],
     "closed_days": [{"closed_day_id": "D1", "closed_on": date(2026, 2, 9)}],
+    "goals": [
+        {"goal_id": "G1", "learner_id": "2", "subject": "maths", "expected_score": 80, "actual_score": 60,
+         "set_on": date(2025, 10, 1), "due_on": date(2026, 1, 31), "measured_on": date(2026, 1, 30)},
+        # Measured ahead of its day: counts from that day on.
+        {"goal_id": "G2", "learner_id": "2", "subject": "maths", "expected_score": 80, "actual_score": 90,
+         "set_on": date(2025, 10, 1), "measured_on": date(2026, 2, 11)},
+    ],
 }  # fmt: skip
 
 SECOND_NIGHT: dict[str, list[dict[str, Any]]] = {
@@ -308,6 +315,9 @@ def test_analysts_see_an_old_day_and_bi_does_not(nights: Nights) -> None:
         pytest.param("select marketing_consent from core.dim_customer where customer_id = '{2}'", True, id="consent"),
         pytest.param("select current_stage from core.dim_customer where customer_id = '{1}'", "terminated",
                      id="lapsed by time alone"),
+        pytest.param("select opened_on || ' ' || closed_on || ' ' || (evidence ->> 'goal_id') from core.fct_risk_signal"
+                     " where customer_id = '{2}' and signal_code = 'below_expectation'", "2026-01-31 2026-02-11 G1",
+                     id="goal that was missed, and reached when it was due"),
         pytest.param("select base_stage from core.fct_lifecycle_span where customer_id = '{3}' and is_current",
                      "terminated", id="withdrew"),
     ],

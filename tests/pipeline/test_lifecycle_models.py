@@ -14,6 +14,7 @@ import pytest
 from lifecourse import histories
 from lifecourse.histories import SCHEMA, Models
 from lifecourse.warehouse.connection import Role, Warehouse
+from tests.reference.goals import write_goals
 from tests.reference.histories import bulk, bulk_institution, write
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -36,6 +37,7 @@ BORN = {
     "nps": "responded_at",
     "refund_requests": "requested_on",
     "pauses": "from_on",
+    "goals": "set_on",
 }
 CHANGED = (
     ("lines", "cut_on"),
@@ -43,7 +45,10 @@ CHANGED = (
     ("homework", "submitted_on"),
     ("complaints", "closed_on"),
     ("refund_requests", "resolved_on"),
+    ("goals", "measured_on"),
 )
+#: Cleared along with the day of a change that had not happened yet.
+WITH = {"cut_on": ", cut_by = null", "measured_on": ", actual_score = null"}
 #: A full build and three incremental ones: the next night, after a month, and after a summer.
 NIGHTS = (date(2025, 6, 1), date(2025, 6, 2), date(2025, 7, 1), date(2025, 10, 5))
 
@@ -94,7 +99,7 @@ class Institution:
             where = f"where {self.day(born)} <= '{night}'" if born else ""
             self.connection.execute(f"insert into {SCHEMA}.{name} select * from later.{name} {where}")
         for name, column in CHANGED:
-            cleared = f"{column} = null" + (", cut_by = null" if column == "cut_on" else "")
+            cleared = f"{column} = null" + WITH.get(column, "")
             if column != "due_on":
                 self.connection.execute(f"update {SCHEMA}.{name} set {cleared} where {column} > '{night}'")
         self.connection.execute(
@@ -178,6 +183,7 @@ def institution(
 ) -> Iterator[Institution]:
     folder: Path = tmp_path_factory.mktemp("histories") / "events"
     write(folder, bulk(31, 400), bulk_institution(31))
+    write_goals(folder, bulk(31, 400), 31)
     with (
         histories.scratch(module_warehouse) as target,
         target.connect(Role.ADMIN, autocommit=True) as connection,

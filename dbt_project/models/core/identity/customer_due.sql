@@ -6,7 +6,7 @@
     'homework': ['due_on', 'submitted_on'],
     'assessments': ['taken_on'],
     'learning_sessions': ['started_on'],
-    'goals': ['set_on'],
+    'goals': ['set_on', 'measured_on'],
     'pauses': ['from_on'],
     'surveys': ['responded_on'],
     'complaints': ['opened_on', 'closed_on'],

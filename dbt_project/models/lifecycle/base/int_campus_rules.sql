@@ -19,6 +19,7 @@
     'usage_window_weeks': 'integer',
     'closed_days_max': 'integer',
     'exit_reason_days': 'integer',
+    'expectation_days': 'integer',
 } %}
 with
 
