@@ -41,6 +41,7 @@ for _name, _module in GROUPS.items():
 COMMANDS = {
     "demo": ("lifecourse.orchestration.demo", "demo"),
     "spans": ("lifecourse.histories", "spans"),
+    "books": ("lifecourse.books", "books"),
     "doctor": ("lifecourse.doctor", "doctor"),
 }
 for _name, (_module, _function) in COMMANDS.items():

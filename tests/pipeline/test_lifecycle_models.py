@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lifecourse import histories
+from lifecourse import feeding, histories
 from lifecourse.histories import SCHEMA, Models
 from lifecourse.warehouse.connection import Role, Warehouse
 from tests.reference.histories import bulk, bulk_institution, write
@@ -179,7 +179,7 @@ def institution(
     folder: Path = tmp_path_factory.mktemp("histories") / "events"
     write(folder, bulk(31, 400), bulk_institution(31))
     with (
-        histories.scratch(module_warehouse) as target,
+        feeding.scratch(module_warehouse) as target,
         target.connect(Role.ADMIN, autocommit=True) as connection,
     ):
         histories.load(connection, folder)
