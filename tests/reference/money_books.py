@@ -115,9 +115,7 @@ class Maker:
             given = "USD" if currency == "CNY" and rng.random() < 0.03 else currency
             if status == "succeeded" and given == currency:
                 paid += amount
-            self.books.payments.append(
-                Payment(self.key("P"), order_id, status, amount, given, at(day, rng))
-            )
+            self.books.payments.append(Payment(self.key("P"), order_id, status, amount, given, at(day, rng)))
             day += timedelta(days=rng.randrange(0, 45))
             if rng.random() < 0.1:
                 break
@@ -172,10 +170,18 @@ def write(folder: Path, books: Books) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("orders", "order_lines", "payments", "refunds", "lessons"):
         rows: list[Any] = getattr(books, name)
-        kind = {"orders": Order, "order_lines": Line, "payments": Payment, "refunds": Refund, "lessons": Lesson}
+        kind = {
+            "orders": Order,
+            "order_lines": Line,
+            "payments": Payment,
+            "refunds": Refund,
+            "lessons": Lesson,
+        }
         columns = [each.name for each in fields(kind[name])]  # type: ignore[arg-type]
         _write(folder / f"{name}.csv", columns, [[_text(getattr(row, c)) for c in columns] for row in rows])
-    _write(folder / "courses.csv", ["course_id", "product_line"], [list(pair) for pair in books.courses.items()])
+    _write(
+        folder / "courses.csv", ["course_id", "product_line"], [list(pair) for pair in books.courses.items()]
+    )
     rules = [[campus or "", rule, str(share)] for (campus, rule), share in books.rules.items()]
     _write(folder / "rules.csv", ["campus_id", "rule", "value"], rules)
 

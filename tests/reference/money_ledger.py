@@ -221,6 +221,8 @@ class Ledger:
     def _first_day(self) -> date:
         days = [day_of(o.placed_at) for o in self.books.orders]
         days += [day_of(lesson.lesson_at) for lesson in self.books.lessons]
+        # A period may have begun before its order was placed: its days count from the first.
+        days += [lot.starts_on for lot in self.lots.values() if lot.starts_on]
         return min(days, default=self.as_of)
 
     def _open_lots(self) -> None:
@@ -262,10 +264,11 @@ class Ledger:
         unnamed: set[tuple[str, str]] = set()
         for payment in self.books.payments:
             order = self.orders.get(payment.order_id)
-            if order and payment.status == "succeeded":
-                if max(day_of(payment.paid_at), day_of(order.placed_at)) == today:
-                    self.order_paid[order.order_id, payment.currency] += payment.amount
-                    unnamed.add((order.order_id, payment.currency))
+            if order is None or payment.status != "succeeded":
+                continue
+            if max(day_of(payment.paid_at), day_of(order.placed_at)) == today:
+                self.order_paid[order.order_id, payment.currency] += payment.amount
+                unnamed.add((order.order_id, payment.currency))
         for refund in self.books.refunds:
             if not self._is_paid_back(refund, today):
                 continue
@@ -409,7 +412,9 @@ class Ledger:
         if own and own[0].kind == "period":
             self.consumption[lesson.attendance_id, own[0].lot_id] = ("period", wanted, NOTHING)
             return
-        others = [lot for lot in mine if lot not in own and lot.kind == "package" and fits(lot, lesson, self.books)]
+        others = [
+            lot for lot in mine if lot not in own and lot.kind == "package" and fits(lot, lesson, self.books)
+        ]
         others.sort(key=lambda lot: (str(lot.granted_on), lot.lot_id))
         for lot in [*own, *others]:
             taken = min(wanted, (lot.units or Decimal(0)) - lot.used)
@@ -442,7 +447,9 @@ class Ledger:
         periods: dict[tuple[str, str, str], Decimal],
         closing: dict[tuple[str, str, str], Decimal],
     ) -> None:
-        sums: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(lambda: NOTHING))
+        sums: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(
+            lambda: defaultdict(lambda: NOTHING)
+        )
         for (lot_id, day, kind), amount in self.movements.items():
             if day == today and amount:
                 sums[self.lots[lot_id].book][kind] += amount
