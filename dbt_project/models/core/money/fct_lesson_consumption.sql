@@ -62,13 +62,15 @@ select
     lot_id,
     coverage,
     hours,
-    case
-        when coverage = 'package'
-            then
-                {{ earned_amount('value_amount', 'hours_so_far', 'total_units') }}
-                - {{ earned_amount('value_amount', '(hours_so_far - hours)', 'total_units') }}
-        else cast(0 as numeric(18, 2))
-    end as revenue_amount,
+    cast(
+        case
+            when coverage = 'package'
+                then
+                    {{ earned_amount('value_amount', 'hours_so_far', 'total_units') }}
+                    - {{ earned_amount('value_amount', '(hours_so_far - hours)', 'total_units') }}
+            else 0
+        end as numeric(18, 2)
+    ) as revenue_amount,
     currency,
     lesson_on,
     lesson_at
