@@ -101,11 +101,22 @@ steps as (
     having count(preference) > 0
 ),
 
+-- One row per customer, so that a step of the walk need not look through everybody's lessons.
+scripts as (
+    select
+        customer_id,
+        count(*) as step_count,
+        array_agg(attendance_id order by step_no) as attendance_ids,
+        array_agg(hours order by step_no) as hours_wanted,
+        array_agg(preferences order by step_no) as preferences
+    from steps
+    group by customer_id
+),
+
 walk as (
     select
         packages.customer_id,
         cast(0 as bigint) as step_no,
-        cast(null as text) as attendance_id,
         array_agg(coalesce(packages.total_units, 0) order by packages.lot_no) as hours_left,
         cast(null as numeric[]) as hours_taken
     from packages
@@ -113,24 +124,28 @@ walk as (
     union all
     select
         walk.customer_id,
-        steps.step_no,
-        steps.attendance_id,
+        walk.step_no + 1 as step_no,
         taken.hours_left,
         taken.hours_taken
     from walk
-    inner join steps
+    inner join scripts
         on
-            steps.customer_id = walk.customer_id
-            and steps.step_no = walk.step_no + 1
-    cross join {{ take_hours('walk.hours_left', 'steps.preferences', 'steps.hours') }} as taken
+            scripts.customer_id = walk.customer_id
+            and scripts.step_count > walk.step_no
+    cross join {{ take_hours(
+        'walk.hours_left',
+        'scripts.preferences[walk.step_no + 1:walk.step_no + 1]',
+        'scripts.hours_wanted[walk.step_no + 1]'
+    ) }} as taken
 ),
 
 walked as (
     select
-        walk.attendance_id,
+        scripts.attendance_ids[walk.step_no] as attendance_id,
         packages.lot_id,
         taken.element as hours
     from walk
+    inner join scripts on scripts.customer_id = walk.customer_id
     cross join {{ elements('walk.hours_taken') }} as taken
     inner join packages
         on
