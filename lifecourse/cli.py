@@ -44,6 +44,7 @@ COMMANDS = {
     "demo": ("lifecourse.orchestration.demo", "demo"),
     "explain": ("lifecourse.lifecycle.explain", "explain"),
     "spans": ("lifecourse.histories", "spans"),
+    "books": ("lifecourse.books", "books"),
     "doctor": ("lifecourse.doctor", "doctor"),
 }
 for _name, (_module, _function) in COMMANDS.items():

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from lifecourse import histories
+from lifecourse import feeding, histories
 from lifecourse.cli import app
 from lifecourse.histories import HistoryError
 from lifecourse.warehouse.connection import Role, Warehouse
@@ -103,13 +103,13 @@ def test_histories_become_spans_transitions_and_signals(warehouse: Warehouse, tm
 
     with warehouse.connect_maintenance() as connection:
         kept = connection.execute("select datname from pg_database").fetchall()
-    assert not [name for (name,) in kept if str(name).startswith(histories.DATABASE)]
+    assert not [name for (name,) in kept if str(name).startswith(feeding.DATABASE)]
 
 
 @pytest.fixture(scope="module")
 def scratch(module_warehouse: Warehouse) -> Iterator[Connection]:
     with (
-        histories.scratch(module_warehouse) as target,
+        feeding.scratch(module_warehouse) as target,
         target.connect(Role.ADMIN, autocommit=True) as connection,
     ):
         yield connection
@@ -295,7 +295,7 @@ def test_files_as_other_programs_write_them(empty: Connection, tmp_path: Path) -
 def test_a_folder_without_histories_is_told(make: object, what: str, tmp_path: Path) -> None:
     make(tmp_path / "events")  # type: ignore[operator]
     with pytest.raises(HistoryError) as error:
-        histories.check_folder(tmp_path / "events")
+        feeding.check_folder(tmp_path / "events", histories.FILES, "histories", "customers")
     assert what in error.value.what
 
 
@@ -303,6 +303,6 @@ def test_the_output_can_be_read_again(tmp_path: Path, empty: Connection) -> None
     """Names with commas and quotes come out as CSV."""
     empty.execute("create schema core")
     empty.execute("create table core.t as select 'a, \"b\"'::text as customer_id, null::date as valid_to")
-    assert histories._write(empty, "select * from core.t", tmp_path / "out" / "t.csv") == 1
+    assert feeding.write_csv(empty, "select * from core.t", tmp_path / "out" / "t.csv") == 1
     with (tmp_path / "out" / "t.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["customer_id", "valid_to"], ['a, "b"', ""]]

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lifecourse import histories
+from lifecourse import feeding, histories
 from lifecourse.histories import SCHEMA, Models
 from lifecourse.warehouse.connection import Role, Warehouse
 from tests.reference.goals import write_goals
@@ -185,7 +185,7 @@ def institution(
     write(folder, bulk(31, 400), bulk_institution(31))
     write_goals(folder, bulk(31, 400), 31)
     with (
-        histories.scratch(module_warehouse) as target,
+        feeding.scratch(module_warehouse) as target,
         target.connect(Role.ADMIN, autocommit=True) as connection,
     ):
         histories.load(connection, folder)

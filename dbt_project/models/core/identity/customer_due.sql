@@ -76,6 +76,16 @@ days_ahead as (
             union all
         {% endfor %}
     {% endfor %}
+    -- What is left of a package expires on the day after its last day.
+    select
+        orders.customer_id,
+        {{ add_days('order_lines.ends_on', 1) }} as due_on
+    from orders
+    inner join {{ ref('stg_order_lines') }} as order_lines on order_lines.order_id = orders.order_id
+    where
+        order_lines.kind = 'package'
+        and {{ add_days('order_lines.ends_on', 1) }} > {{ as_of() }}
+    union all
     select
         scope.customer_id,
         lessons.starts_on as due_on
