@@ -6,11 +6,13 @@ then four builds are measured, each with audit and publication:
 * full: the first build of everything;
 * an ordinary day: the institution lives a day, which is pulled;
 * 1 %: rows of 1 % of the customers change in the sources, which are pulled the next day;
-* as many touched as in the size before: the same night with more untouched customers.
+* as many touched as in the size before: the same night with more untouched customers;
+* the last two again, the same day built twice: nobody is due by time alone any more, only those touched are computed.
 
 Ratios within the run, with their bars: full of ten times the customers (at most 13); the night with 1 % touched
-against full at the largest size (at most 0.10); the night with ten times the untouched (at most 1.3). Time alone
-makes further customers due on any day; the column "computed" counts them too.
+against full at the largest size (at most 0.10); the night with ten times the untouched (at most 1.3). On a new day
+time alone makes further customers due (homework falls due, a signal opens), ten times as many among ten times the
+customers; the column "computed" counts them, and the ratios are given with them and without.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import itertools
 import logging
 import os
 import shutil
@@ -50,7 +53,9 @@ DATABASES = ("lifecourse", "sim_signup", "sim_teaching", "sim_payments")
 STAGES = ("seed", "run", "test", "audit", "publish")
 SLOWEST = 6
 
-FULL, ORDINARY, TOUCHED, SAME_TOUCHED = "full", "ordinary day", "1 % touched", "touched as before"
+FULL, ORDINARY = "full", "ordinary day"
+TOUCHED, TOUCHED_AGAIN = "1 % touched", "1 % touched, none due"
+SAME, SAME_AGAIN = "same touched", "same touched, none due"
 
 CHOOSE = """
 create temp table chosen as
@@ -84,6 +89,7 @@ class Step:
 
     customers: int
     name: str
+    asked_for: int = 0
     touched: int = 0
     computed: int = 0
     kind: str = ""
@@ -154,9 +160,9 @@ def _load(mine: Warehouse, day: date) -> int:
     return rows
 
 
-def _touch(mine: Warehouse, day: date, learners: int) -> None:
+def _touch(mine: Warehouse, day: date, learners: int, turn: int) -> None:
     with mine.connect(Role.SIMULATOR, "sim_teaching") as connection:
-        connection.execute(CHOOSE, (day.isoformat(), learners))
+        connection.execute(CHOOSE, (f"{day}/{turn}", learners))
         for statement in TOUCH:
             connection.execute(statement.encode(), (day,))
         connection.commit()
@@ -215,8 +221,8 @@ def _warm(mine: Warehouse) -> None:
     )  # fmt: skip
 
 
-def measure(customers: int, before: Step | None, keep: bool, console: Console) -> list[Step]:
-    """All builds of an institution of that many customers; `before` is the 1 % night of the size before."""
+def measure(customers: int, before: int | None, keep: bool, console: Console) -> list[Step]:
+    """All builds of an institution of that many customers; `before`: customers touched in the size before."""
     done: list[Step] = []
     with _own_databases(customers, keep) as (mine, folder):
         began = time.perf_counter()
@@ -238,12 +244,18 @@ def measure(customers: int, before: Step | None, keep: bool, console: Console) -
         institution.advance(mine)
         night(LAST_DAY + timedelta(days=1), Step(customers, ORDINARY))
         with mine.connect(Role.TRANSFORMER) as connection:
-            (registered,) = connection.execute("select count(*) from core.customer_registry").fetchone() or (0,)
-        _touch(mine, LAST_DAY + timedelta(days=2), round(TOUCHED_SHARE * registered))
-        night(LAST_DAY + timedelta(days=2), Step(customers, TOUCHED))
+            (registered,) = connection.execute("select count(*) from core.customer_registry").fetchone() or (
+                0,
+            )
+        nights = [(TOUCHED, TOUCHED_AGAIN, round(TOUCHED_SHARE * registered))]
         if before is not None:
-            _touch(mine, LAST_DAY + timedelta(days=3), before.touched)
-            night(LAST_DAY + timedelta(days=3), Step(customers, SAME_TOUCHED))
+            nights.append((SAME, SAME_AGAIN, before))
+        for later, (new_day, same_day, learners) in enumerate(nights, 2):
+            day = LAST_DAY + timedelta(days=later)
+            for turn, name in enumerate((new_day, same_day)):
+                _touch(mine, day, learners, turn)
+                night(day, Step(customers, name))
+                done[-1].asked_for = learners
         console.print(f"  all of it took {time.perf_counter() - began:.0f} s", style="dim")
     return done
 
@@ -260,7 +272,17 @@ def _tell(step: Step, console: Console) -> None:
 def show(steps: list[Step], console: Console) -> None:
     """The builds, then the ratios with their bars."""
     table = Table(title="builds, audit and publication included")
-    headings = ("customers", "build", "touched", "computed", "rows", "written", "seconds", *STAGES, "peak MiB")
+    headings = (
+        "customers",
+        "build",
+        "touched",
+        "computed",
+        "rows",
+        "written",
+        "seconds",
+        *STAGES,
+        "peak MiB",
+    )
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "build" else "right")
     for step in steps:
@@ -284,22 +306,24 @@ def ratios(steps: list[Step]) -> list[tuple[str, float, float | None]]:
     seconds = {(step.customers, step.name): step.seconds for step in steps}
     sizes = sorted({step.customers for step in steps})
     found: list[tuple[str, float, float | None]] = []
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in itertools.pairwise(sizes):
         is_tenfold = large == 10 * small
         found.append((
             f"full, {large:,} customers against {small:,}",
             seconds[large, FULL] / seconds[small, FULL], 13 if is_tenfold else None,
         ))  # fmt: skip
-        found.append((
-            f"nightly, as many touched among {large:,} customers as among {small:,}",
-            seconds[large, SAME_TOUCHED] / seconds[small, TOUCHED], 1.3 if is_tenfold else None,
-        ))  # fmt: skip
+        for night, same, due in ((TOUCHED, SAME, "and those due"), (TOUCHED_AGAIN, SAME_AGAIN, "none due")):
+            found.append((
+                f"nightly, the same touched, {due}, among {large:,} customers against {small:,}",
+                seconds[large, same] / seconds[small, night], 1.3 if is_tenfold else None,
+            ))  # fmt: skip
     for size in sizes:
         bar = 0.10 if size == sizes[-1] else None
-        found.append((
-            f"nightly, 1 % touched, against full, {size:,} customers",
-            seconds[size, TOUCHED] / seconds[size, FULL], bar,
-        ))  # fmt: skip
+        for night, due in ((TOUCHED, "and those due"), (TOUCHED_AGAIN, "none due")):
+            found.append((
+                f"nightly, 1 % touched, {due}, against full, {size:,} customers",
+                seconds[size, night] / seconds[size, FULL], bar,
+            ))  # fmt: skip
         found.append((
             f"an ordinary day against full, {size:,} customers", seconds[size, ORDINARY] / seconds[size, FULL], None
         ))  # fmt: skip
@@ -308,7 +332,9 @@ def ratios(steps: list[Step]) -> list[tuple[str, float, float | None]]:
 
 def main() -> None:
     """Command line of the measurement."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--customers", default="10000,100000", help="sizes, the smaller first")
     parser.add_argument("--keep", action="store_true", help="leave the databases, to look at plans")
     options = parser.parse_args()
@@ -316,7 +342,7 @@ def main() -> None:
     sizes = sorted(int(size) for size in options.customers.split(","))
     steps: list[Step] = []
     for size in sizes:
-        before = next((step for step in reversed(steps) if step.name == TOUCHED), None)
+        before = next((step.asked_for for step in reversed(steps) if step.name == TOUCHED), None)
         steps += measure(size, before, options.keep, console)
     show(steps, console)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
