@@ -1,23 +1,23 @@
 """`lifecourse spans` on many histories: 30,000 customers with ten million facts over three years, unless told otherwise.
 
-Prints rows, seconds and the largest memory of this process and of Postgres' processes taken together.
+Prints rows, seconds and the largest memory of this process and Postgres together.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-import threading
 import time
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from benchmarks.peak import peak_memory, server_process
 from lifecourse import histories
+from lifecourse.warehouse.connection import warehouse
 
 FIRST, AS_OF = date(2023, 3, 1), date(2026, 3, 1)
 DAYS = (AS_OF - FIRST).days
@@ -123,31 +123,6 @@ def make(folder: Path, customers: int, seed: int = 1) -> int:
     return facts
 
 
-class Peak:
-    """The largest resident memory of this process, and of Postgres' private memory beside it, in GiB."""
-
-    def __enter__(self) -> Peak:
-        self.ours = self.postgres = 0.0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.wait(0.5):
-            self.ours = max(self.ours, psutil.Process().memory_info().rss / 2**30)
-            total = 0
-            for process in psutil.process_iter(["name", "memory_info"]):
-                memory = process.info["memory_info"]
-                if process.info["name"] == "postgres" and memory:
-                    total += memory.rss - memory.shared
-            self.postgres = max(self.postgres, total / 2**30)
-
-
 def main() -> None:
     """Command line of the measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,7 +134,7 @@ def main() -> None:
         facts = make(events, customers)
         print(f"{customers:,} customers, {facts:,} facts", flush=True)
         began = time.perf_counter()
-        with Peak() as peak:
+        with peak_memory(server_process(warehouse())) as peak:
             rows = histories.tell(events, AS_OF, out)
         took = time.perf_counter() - began
         print(

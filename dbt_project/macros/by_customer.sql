@@ -7,13 +7,11 @@
     {%- set temp = arg_dict['temp_relation'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
     {%- set changed_by = model.config.meta.get('changed_by', {'customer_id': 'changed_customer'}) -%}
+    {%- for column, listing in changed_by.items() %}
+    {# A statement for each column: joined by "or" they would read the whole table. #}
     delete from {{ target }}
-    where
-        {%- for column, listing in changed_by.items() %}
-        {{ 'or ' if not loop.first }}{{ column }} in (
-            select {{ column }} from {{ target.incorporate(path={'identifier': listing}) }}
-        )
-        {%- endfor %};
+    where {{ column }} in (select {{ column }} from {{ target.incorporate(path={'identifier': listing}) }});
+    {%- endfor %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ temp }};
 {% endmacro %}

@@ -214,12 +214,17 @@ def _rows_now(
     ]
     if build.is_whole or "customer_id" not in columns[table] or not conditions:
         return f"select count(*) as rows_now from {candidate}"
-    changed = " or ".join(conditions)
-    return f"""
-        select {published}
-            - (select count(*) from marts."{table}" where {changed})
-            + (select count(*) from {candidate} where {changed}) as rows_now
-    """
+    # A count for each condition, which an index serves: joined by "or", they would read the whole table.
+    parts = [
+        " and ".join([condition, *(f"({earlier}) is not true" for earlier in conditions[:place])])
+        for place, condition in enumerate(conditions)
+    ]
+    counts = [
+        f"{sign} (select count(*) from {relation} where {part})"
+        for sign, relation in (("-", f'marts."{table}"'), ("+", candidate))
+        for part in parts
+    ]
+    return f"select {published} {' '.join(counts)} as rows_now"
 
 
 def columns_of(connection: psycopg.Connection[Any], schema: str) -> dict[str, frozenset[str]]:

@@ -246,10 +246,11 @@ def _forget_settings() -> None:
 
 
 def test_killed_nights_end_like_calm_ones(played: Played) -> None:
-    assert len(played.play.killed) == KILLS, f"the nights were over too soon: {played.play.killed}"
     for number, (calm, found) in enumerate(zip(played.undisturbed, played.play.after, strict=True), 1):
         assert any(name.startswith("marts.fct_") for name in calm)
         assert not differing(calm, found), f"after night {number}"
+    # Of many kills some may come after the night's end, but each kind of victim has been hit.
+    assert set(played.play.killed) == set(VICTIMS[:KILLS])
 
 
 def test_personal_values_are_in_the_vault_and_nowhere_else(played: Played) -> None:

@@ -26,10 +26,6 @@ lines as (
     select * from {{ ref('int_lifecycle_line') }}
 ),
 
-consents as (
-    select * from {{ ref('stg_consents') }}
-),
-
 leads as (
     select * from {{ ref('stg_leads') }}
 ),
@@ -74,7 +70,7 @@ consents_told as (
         consents.is_granted,
         consents.given_at
     from scope
-    inner join consents on consents.learner_id = scope.learner_id
+    inner join {{ ref('stg_consents') }} as consents on consents.learner_id = scope.learner_id
     where
         consents.purpose = 'marketing'
         and consents.given_on <= {{ as_of() }}
@@ -87,7 +83,7 @@ consents_told as (
         consents.given_at
     from scope
     inner join leads on leads.learner_id = scope.learner_id
-    inner join consents on consents.contact_id = leads.contact_id
+    inner join {{ ref('stg_consents') }} as consents on consents.contact_id = leads.contact_id
     where
         consents.learner_id is null
         and consents.purpose = 'marketing'

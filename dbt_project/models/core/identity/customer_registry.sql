@@ -8,12 +8,13 @@
 with
 
 named_learners as (
+    -- One id comes several times; duplicates go further down, where few rows are left in a night's build.
     select learner_id from {{ ref('stg_learners') }}
-    union
+    union all
     select learner_id from {{ ref('stg_enrolments') }}
-    union
+    union all
     select learner_id from {{ ref('stg_orders') }}
-    union
+    union all
     select learner_id from {{ ref('stg_leads') }}
     where learner_id is not null
 ),

@@ -6,10 +6,6 @@ changed as (
     select * from {{ ref('changed_lead') }}
 ),
 
-leads as (
-    select * from {{ ref('stg_leads') }}
-),
-
 trials as (
     select * from {{ ref('stg_trials') }}
 ),
@@ -23,7 +19,7 @@ days_ahead as (
         changed.lead_id,
         leads.created_on as due_on
     from changed
-    inner join leads on leads.lead_id = changed.lead_id
+    inner join {{ ref('stg_leads') }} as leads on leads.lead_id = changed.lead_id
     where leads.created_on > {{ as_of() }}
     union all
     -- Until then the status is unknown, see fct_lead.
@@ -31,7 +27,7 @@ days_ahead as (
         changed.lead_id,
         {{ day_of('leads.updated_at') }} as due_on
     from changed
-    inner join leads on leads.lead_id = changed.lead_id
+    inner join {{ ref('stg_leads') }} as leads on leads.lead_id = changed.lead_id
     where {{ day_of('leads.updated_at') }} > {{ as_of() }}
     {% for day in ['booked_on', 'scheduled_on', 'cancelled_on'] %}
         union all

@@ -1,10 +1,4 @@
 -- One row per month, campus and kind of operating cost. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'operating_costs') }}
-)
-
 select
     operating_cost_id,
     campus_id,
@@ -16,4 +10,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'operating_costs') }}

@@ -1,10 +1,4 @@
 -- One row per line of an order, i.e. per right to learn. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'order_lines') }}
-)
-
 select
     order_line_id,
     order_id,
@@ -24,4 +18,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'order_lines') }}

@@ -1,10 +1,4 @@
 -- One row per order. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'orders') }}
-)
-
 select
     order_id,
     learner_id,
@@ -25,4 +19,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'orders') }}

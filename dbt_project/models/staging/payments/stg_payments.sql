@@ -1,10 +1,4 @@
 -- One row per payment, successful or not. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'payments') }}
-)
-
 select
     payment_id,
     order_id,
@@ -21,4 +15,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'payments') }}

@@ -1,10 +1,4 @@
 -- One row per refund request. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'refunds') }}
-)
-
 select
     refund_id,
     order_id,
@@ -24,4 +18,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'refunds') }}

@@ -1,10 +1,4 @@
 -- One row per row of a payment channel's own bill. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'settlement_bills') }}
-)
-
 select
     bill_row_id,
     channel,
@@ -26,4 +20,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'settlement_bills') }}

@@ -1,10 +1,4 @@
 -- One row per event the institution holds. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'activities') }}
-)
-
 select
     activity_id,
     campus_id,
@@ -17,4 +11,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'activities') }}

@@ -1,10 +1,4 @@
 -- One row per sales advisor. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'advisors') }}
-)
-
 select
     advisor_id,
     campus_id,
@@ -17,4 +11,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'advisors') }}

@@ -1,10 +1,4 @@
 -- One row per day, channel, campus and campaign with spend. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'channel_costs') }}
-)
-
 select
     channel_cost_id,
     cost_on,
@@ -17,4 +11,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'channel_costs') }}

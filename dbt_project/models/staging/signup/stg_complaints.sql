@@ -1,10 +1,4 @@
 -- One row per complaint. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'complaints') }}
-)
-
 select
     complaint_id,
     learner_id,
@@ -23,4 +17,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'complaints') }}

@@ -1,10 +1,4 @@
 -- One row per contact person of a household or company. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'contacts') }}
-)
-
 select
     contact_id,
     campus_id,
@@ -25,4 +19,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'contacts') }}

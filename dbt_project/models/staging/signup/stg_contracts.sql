@@ -1,10 +1,4 @@
 -- One row per signed contract. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'contracts') }}
-)
-
 select
     contract_id,
     lead_id,
@@ -21,4 +15,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'contracts') }}

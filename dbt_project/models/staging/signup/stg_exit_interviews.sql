@@ -1,10 +1,4 @@
 -- One row per exit interview. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'exit_interviews') }}
-)
-
 select
     exit_interview_id,
     learner_id,
@@ -19,4 +13,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'exit_interviews') }}

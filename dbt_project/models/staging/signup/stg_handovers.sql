@@ -1,10 +1,4 @@
 -- One row per handover of a learner from sales to teaching. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'handovers') }}
-)
-
 select
     handover_id,
     learner_id,
@@ -27,4 +21,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'handovers') }}

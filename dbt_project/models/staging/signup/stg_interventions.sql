@@ -1,10 +1,4 @@
 -- One row per action taken on a danger signal. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'interventions') }}
-)
-
 select
     intervention_id,
     learner_id,
@@ -20,4 +14,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'interventions') }}

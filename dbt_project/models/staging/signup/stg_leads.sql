@@ -1,10 +1,4 @@
 -- One row per enquiry as recorded (one person may be recorded more than once). Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'leads') }}
-)
-
 select
     lead_id,
     contact_id,
@@ -28,4 +22,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'leads') }}

@@ -1,10 +1,4 @@
 -- One row per referral of a new lead by an existing family. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'referrals') }}
-)
-
 select
     referral_id,
     referrer_learner_id,
@@ -17,4 +11,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'referrals') }}

@@ -1,10 +1,4 @@
 -- One row per reward given for a referral, to either side. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'rewards') }}
-)
-
 select
     reward_id,
     referral_id,
@@ -19,4 +13,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'rewards') }}

@@ -1,10 +1,4 @@
 -- One row per request for service. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'service_requests') }}
-)
-
 select
     service_request_id,
     learner_id,
@@ -22,4 +16,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'service_requests') }}

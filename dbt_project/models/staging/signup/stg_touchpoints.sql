@@ -1,10 +1,4 @@
 -- One row per contact between the institution and a prospect or family. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'touchpoints') }}
-)
-
 select
     touchpoint_id,
     lead_id,
@@ -22,4 +16,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'touchpoints') }}

@@ -1,10 +1,4 @@
 -- One row per trial lesson booked. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'trials') }}
-)
-
 select
     trial_id,
     lead_id,
@@ -22,4 +16,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'trials') }}

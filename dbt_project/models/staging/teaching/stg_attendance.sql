@@ -1,10 +1,4 @@
 -- One row per learner and lesson, with the outcome. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'attendance') }}
-)
-
 select
     attendance_id,
     lesson_id,
@@ -18,4 +12,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'attendance') }}

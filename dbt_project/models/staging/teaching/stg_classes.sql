@@ -1,10 +1,4 @@
 -- One row per class (a course given to a group over a term). Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'classes') }}
-)
-
 select
     class_id,
     course_id,
@@ -20,4 +14,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'classes') }}

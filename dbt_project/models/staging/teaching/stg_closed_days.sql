@@ -1,10 +1,4 @@
 -- One row per day on which a campus, or all, are closed. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'closed_days') }}
-)
-
 select
     closed_day_id,
     campus_id,
@@ -14,4 +8,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'closed_days') }}

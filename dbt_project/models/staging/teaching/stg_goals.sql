@@ -1,10 +1,4 @@
 -- One row per learning goal of a learner. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'goals') }}
-)
-
 select
     goal_id,
     learner_id,
@@ -20,4 +14,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'goals') }}

@@ -1,10 +1,4 @@
 -- One row per learner in the teaching system. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'learners') }}
-)
-
 select
     learner_id,
     household_id,
@@ -31,4 +25,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'learners') }}

@@ -1,10 +1,4 @@
 -- One row per session in the learning app or site. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'learning_sessions') }}
-)
-
 select
     session_id,
     learner_id,
@@ -17,4 +11,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'learning_sessions') }}

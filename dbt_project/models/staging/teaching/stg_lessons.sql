@@ -1,10 +1,4 @@
 -- One row per lesson of a class. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'lessons') }}
-)
-
 select
     lesson_id,
     class_id,
@@ -19,4 +13,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'lessons') }}

@@ -1,10 +1,4 @@
 -- One row per member of staff in teaching and service. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'staff') }}
-)
-
 select
     staff_id,
     campus_id,
@@ -16,4 +10,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'staff') }}

@@ -1,10 +1,4 @@
 -- One row per survey response. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'surveys') }}
-)
-
 select
     survey_id,
     learner_id,
@@ -18,4 +12,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'surveys') }}

@@ -1,10 +1,4 @@
 -- One row per teacher and subject taught. Written by scripts/generate_staging.
-with
-
-rows_now as (
-    select * from {{ source('canonical', 'teachers') }}
-)
-
 select
     teacher_id,
     staff_id,
@@ -15,4 +9,4 @@ select
     _system,
     _load_id,
     _is_stale
-from rows_now
+from {{ source('canonical', 'teachers') }}
