@@ -141,9 +141,7 @@ def main() -> None:
             f"{took:.0f} s, {facts / took:,.0f} facts/s; "
             + ", ".join(f"{n:,} {name}" for name, n in rows.items())
         )
-        print(
-            f"at most {peak.ours:.1f} GiB here and {peak.postgres:.1f} GiB in Postgres beside its shared memory"
-        )
+        print(f"at most {peak.text} MiB, this process and Postgres together")
 
 
 if __name__ == "__main__":
