@@ -85,7 +85,8 @@ def published(module_warehouse: Warehouse) -> Published:
 
 
 def lifecourse(*arguments: str) -> str:
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    # As wide whatever the terminal: a narrow one turns tables into lists.
+    result = CliRunner(env={"COLUMNS": "140"}).invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
