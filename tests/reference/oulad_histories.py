@@ -5,7 +5,7 @@ registration day, with one self-paced period line. Reads the Parquet files of a 
 folder of CSV files that ``lifecourse spans`` and the reference read. All days are dates: the dataset holds no
 instants.
 
-``python -m tests.reference.oulad_histories --data data/oulad --out DIR [--students N]``
+``python -m tests.reference.oulad_histories --data data/oulad_sample --out DIR [--students N]``
 """
 
 from __future__ import annotations
@@ -24,16 +24,10 @@ import pyarrow.parquet as pq
 
 from .lifecycle_reference import COLUMNS, Day, iso
 
-TABLES = ("assessments", "courses", "studentAssessment", "studentRegistration", "studentVle")
 FIRST_DAY_OF_LETTER = {"B": (2, 1), "J": (10, 1)}
 LAST_PRESENTATION_OVER = date(2015, 12, 31)
 
 Presentation = tuple[str, str]
-
-
-def is_present(data: Path) -> bool:
-    """Whether the dataset's tables stand in a directory."""
-    return all((data / f"{table}.parquet").exists() for table in TABLES)
 
 
 def first_day(code_presentation: str) -> Day:
