@@ -18,6 +18,7 @@ def suite() -> Suite:
             "updated_at",
         ),
         one_of("outcome", "attended", "late", "left_early", "made_up", "absent", "leave"),
+        one_of("leave_reason", "illness", "exam", "travel", "school", "other"),
         at_least("negative_hours", "hours"),
         parent("lesson_id", "lessons"),
         parent("learner_id", "learners"),

@@ -1,6 +1,6 @@
 """Exit interviews: one row per exit interview."""
 
-from lifecourse.quality.rules import EXIT_REASONS, Suite, one_of, required, table_suite
+from lifecourse.quality.rules import EXIT_REASONS, Suite, one_of, period, required, table_suite
 
 
 def suite() -> Suite:
@@ -9,4 +9,5 @@ def suite() -> Suite:
         "exit_interviews",
         required("exit_interview_id", "learner_id", "reason_code", "interviewed_at", "updated_at"),
         one_of("reason_code", *EXIT_REASONS),
+        period("interviewed_at", "answered_at"),
     )

@@ -126,4 +126,18 @@ def suite() -> Suite:
             columns=["refund_id", "payment_id", "amount", "resolution", "requested_at", "updated_at"],
             parents=["payments", "refunds"],
         ),
+        # A channel pays back in the currency of the payment: amounts of two currencies cannot be compared.
+        across(
+            "refund_in_other_currency",
+            """
+            select landed._row
+            from {landing} as landed
+            inner join {parent[payments]} as payment on landed.payment_id = payment.payment_id
+            where
+                payment._deleted_at is null
+                and landed.currency <> payment.currency
+            """,
+            columns=["payment_id", "currency"],
+            parents=["payments"],
+        ),
     )

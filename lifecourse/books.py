@@ -31,6 +31,7 @@ from lifecourse.feeding import (
     scratch,
     write_csv,
 )
+from lifecourse.identity import register_only
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse, warehouse
 
@@ -38,6 +39,10 @@ SCHEMA = "books"
 
 CUSTOMER = Column("customer_id", required=True)
 CURRENCY = Column("currency", required=True)
+
+#: Rules that are a share, and the one that is a word.
+SHARES = ("absence_consumes", "leave_consumes", "late_consumes")
+CLAUSE = "refund_clause"
 
 FILES: dict[str, tuple[Column, ...]] = {
     "orders": (
@@ -56,6 +61,7 @@ FILES: dict[str, tuple[Column, ...]] = {
         Column("kind", required=True, choices=("period", "package")),
         Column("paid_hours", AMOUNT),
         Column("gift_hours", AMOUNT),
+        Column("list_amount", AMOUNT),
         Column("net_amount", AMOUNT, required=True),
         Column("granted_on", DAY),
         Column("starts_on", DAY),
@@ -98,8 +104,9 @@ FILES: dict[str, tuple[Column, ...]] = {
     ),
     "rules": (
         Column("campus_id"),
-        Column("rule", required=True, choices=("absence_consumes", "leave_consumes", "late_consumes")),
-        Column("value", NUMBER, required=True),
+        Column("rule", required=True, choices=(*SHARES, CLAUSE)),
+        Column("value", NUMBER),
+        Column("choice", choices=("pro_rata", "list_price")),
     ),
 }
 #: Keys that come once, and what each file refers to: column, file and column there.
@@ -132,7 +139,7 @@ CANONICAL = {
             (order_line_id, order_id, course_id, product_line, kind, delivery, is_gift, paid_hours, gift_hours,
              list_amount, net_amount, granted_on, starts_on, ends_on, updated_at, _load_id)
         select order_line_id, order_id, course_id, product_line, kind, 'scheduled', net_amount = 0, paid_hours,
-            gift_hours, net_amount, net_amount, granted_on, starts_on, ends_on, 'epoch', 1
+            gift_hours, coalesce(list_amount, net_amount), net_amount, granted_on, starts_on, ends_on, 'epoch', 1
         from books.order_lines
     """,
     "payments": """
@@ -177,7 +184,7 @@ CANONICAL = {
 }
 MODELS = [
     *(f"stg_{name}" for name in CANONICAL),
-    *("customer_registry", "changed_customer", "int_customer_scope"),
+    *("customer_registry", "int_lead", "changed_customer", "int_customer_scope"),
     *("fct_order", "fct_order_line", "fct_payment", "fct_refund", "fct_enrolment", "fct_attendance"),
     "path:models/core/money",
 ]
@@ -241,6 +248,7 @@ def keep(
     with scratch(server or warehouse()) as target:
         with target.connect(Role.ADMIN, autocommit=True) as connection:
             load(connection, events)
+            register_only(connection)
         dbt = Dbt(target, work_dir=settings().home / "books")
         variables = _variables(as_of)
         must_succeed(dbt.run("seed", ["path:seeds/money"], variables))
@@ -315,6 +323,22 @@ def _check(connection: Connection, events: Path) -> None:
                 f"{column} is not in {parent}.csv",
                 "add the row there, or mend the id",
             )
+    # A rule is a number or, the clause, a word.
+    half = one(
+        connection,
+        f"select rule, coalesce(campus_id, '') from rules where (rule = '{CLAUSE}') <> (choice is not null)"
+        " or (choice is null) <> (value is not null) limit 1",
+    )
+    if half:
+        rule, campus = half
+        needed = "choice, and no value" if rule == CLAUSE else "value, and no choice"
+        raise at_value(
+            events,
+            "rules",
+            {"rule": rule, "campus_id": campus},
+            f"{rule} needs a {needed}",
+            f"write a {needed}",
+        )
 
 
 def _override_rules(connection: Connection) -> None:
@@ -326,4 +350,7 @@ def _override_rules(connection: Connection) -> None:
         where given.rule = kept.rule and coalesce(given.campus_id, '') = coalesce(kept.campus_id, '')
         """
     )
-    connection.execute("insert into core.money_rules (campus_id, rule, value) select * from books.rules")
+    connection.execute(
+        "insert into core.money_rules (campus_id, rule, value, choice)"
+        " select campus_id, rule, value, choice from books.rules"
+    )

@@ -21,8 +21,10 @@ HELP = """A data warehouse of customer lifecycles for education and training ins
 The path of a row: `load` pulls it from a source system, checks it and merges it into raw; `build` turns raw
 into an audited candidate and publishes it to marts; `warehouse` is the Postgres it all lives in; `airflow`
 runs it every night. `explain` says why a customer stands where, `rules` who would stand elsewhere under
-other rules. `simulate` makes an institution to try it on. Settings are environment variables
-LIFECOURSE_<NAME>; see docs/running.md.
+other rules; `identity` says why records are one customer. `actions` lists what is to be done today, `report`
+writes a learner's weekly page. `privacy` erases and retains, `contact` leads from a list to a phone number, `subject`
+gives a person's own copy. `simulate` makes an institution to try it on. Settings are
+environment variables LIFECOURSE_<NAME>; see docs/running.md.
 """
 
 app = typer.Typer(name="lifecourse", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -32,8 +34,15 @@ GROUPS = {
     "warehouse": "lifecourse.warehouse.cli",
     "load": "lifecourse.loading.cli",
     "build": "lifecourse.building.cli",
+    "identity": "lifecourse.identity.cli",
     "rules": "lifecourse.lifecycle.cli",
+    "report": "lifecourse.reports.cli",
+    "privacy": "lifecourse.privacy.cli",
+    "contact": "lifecourse.privacy.contact_cli",
+    "subject": "lifecourse.privacy.subject_cli",
+    "actions": "lifecourse.actions.cli",
     "airflow": "lifecourse.orchestration.cli",
+    "models": "lifecourse.customer_base.cli",
     "simulate": "lifecourse.simulator.cli",
 }
 for _name, _module in GROUPS.items():

@@ -11,7 +11,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,13 @@ from lifecourse.warehouse.connection import SUFFIX_VARIABLE, Role, Warehouse, fr
 from lifecourse.warehouse.embedded import HOST, EmbeddedPostgres
 from lifecourse.warehouse.roles import SIMULATED, WAREHOUSE
 from lifecourse.warehouse.setup import drop_databases, open_clone, set_up
+from tests import mariadb
+from tests.output import secrets_in, withhold_secrets
 
 USUAL = "usual"
 FOLDER_PREFIX = "lifecourse-test-"
 _number = itertools.count(1)
+_HOME = pytest.StashKey[Path]()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,46 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "other_postgres: runs on every PostgreSQL 15 or 16 found, too")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No test prints a secret of its session's home."""
+    report = yield
+    withhold_secrets(report, secrets_in(item.config.stash.get(_HOME, Path("nowhere"))))
+    return report
+
+
+#: Files that build institutions or start schedulers, the longest first. A worker takes a file at a time: one of these
+#: begun last would keep it busy for minutes after the others have ended.
+LONGEST = (
+    "dags/test_whole_night.py",
+    "pipeline/test_killed.py",
+    "pipeline/test_privacy.py",
+    "faults/test_planted_faults.py",
+    "pipeline/test_build.py",
+    "pipeline/test_cookbook.py",
+    "pipeline/test_risk.py",
+    "pipeline/test_identity.py",
+    "dags/test_scheduler.py",
+    "pipeline/test_lifecycle_commands.py",
+    "pipeline/test_oulad_marts.py",
+    "pipeline/test_build_unit_tests.py",
+    "reference/test_lifecycle_equals_reference.py",
+    "reference/test_money_equals_ledger.py",
+    "pipeline/test_money_nights.py",
+    "pipeline/test_histories.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the others stay in their order."""
+
+    def place(item: pytest.Item) -> int:
+        file = "/".join(item.path.parts[-2:])
+        return LONGEST.index(file) if file in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cluster" in metafunc.fixturenames and metafunc.definition.get_closest_marker("other_postgres"):
         metafunc.parametrize("cluster", [USUAL, *_other_servers()], indirect=True, scope="session")
@@ -86,12 +129,13 @@ def _other_servers() -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def home() -> Iterator[Path]:
+def home(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A home folder for this session; LIFECOURSE_HOME points to it."""
     _remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     folder.chmod(0o711)  # where root starts the server as somebody else, that user passes through
     (folder / "pytest.pid").write_text(str(os.getpid()))
+    pytestconfig.stash[_HOME] = folder
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIFECOURSE_HOME", str(folder))
         patch.delenv("LIFECOURSE_WAREHOUSE_URL", raising=False)
@@ -186,6 +230,15 @@ def module_warehouse(cluster: Cluster) -> Iterator[Warehouse]:
     """An empty, migrated warehouse that the tests of a module share."""
     with _current(cluster) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    """The URL of a MariaDB or MySQL, without a database; the test is skipped where there is none."""
+    if not mariadb.is_there():
+        pytest.skip(mariadb.WHY_NOT)
+    with mariadb.running() as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -67,7 +68,7 @@ def differing(one: dict[str, str], other: dict[str, str]) -> dict[str, tuple[str
 
 def tables_with(warehouse: Warehouse, values: Iterable[str], database: str | None = None) -> set[str]:
     """Tables in which one of the values stands, in whatever column (views show what tables hold)."""
-    pattern = _pattern(values)
+    pattern = "|".join(sorted(map(re.escape, _ways(values))))
     url = warehouse.url(Role.ADMIN, database) if database else warehouse.url(Role.ADMIN)
     found = set()
     with psycopg.connect(url) as connection:
@@ -87,19 +88,31 @@ def tables_with(warehouse: Warehouse, values: Iterable[str], database: str | Non
 
 
 def files_with(folder: Path, values: Iterable[str], leave_out: Iterable[str] = ()) -> set[str]:
-    """Files below a folder that hold one of the values; `leave_out` names folders that are not looked at."""
-    looked_for = re.compile(_pattern(values).encode())
+    """Files below a folder that hold one of the values; `leave_out` names folders that are not looked at.
+
+    Looks into zip files, and for values in UTF-8 and in GB 18030 (bills).
+    """
+    encoded = {way.encode(encoding) for way in _ways(values) for encoding in ("utf-8", "gb18030")}
+    looked_for = re.compile(b"|".join(sorted(map(re.escape, encoded))))
     left_out = [folder / each for each in leave_out]
     return {
         str(path.relative_to(folder))
         for path in folder.rglob("*")
         if path.is_file()
         and not any(path.is_relative_to(each) for each in left_out)
-        and looked_for.search(path.read_bytes())
+        and any(looked_for.search(content) for content in _contents(path))
     }
 
 
-def _pattern(values: Iterable[str]) -> str:
-    """Values as they are, and as escaped text (JSON, `repr`) writes them; all are letters, digits, spaces, @ and dots."""
-    ways = {way for value in values for way in (value, value.encode("unicode_escape").decode())}
-    return "|".join(sorted(way.replace("\\", r"\\").replace(".", r"\.") for way in ways))
+def _contents(path: Path) -> Iterator[bytes]:
+    yield path.read_bytes()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from map(archive.read, archive.infolist())
+
+
+def _ways(values: Iterable[str]) -> set[str]:
+    """Values as they are, and as escaped text (JSON, `repr`) writes them."""
+    ways = {way for value in values if value for way in (value, value.encode("unicode_escape").decode())}
+    assert ways, "nothing to look for: an empty pattern is found everywhere"
+    return ways

@@ -15,6 +15,7 @@ import uvicorn
 from lifecourse.loading import deliver, merge_system, pull_system
 from lifecourse.secrets import secret
 from lifecourse.simulator.bills import write_bills
+from lifecourse.simulator.fault_plan import FaultPlan, Kind
 from lifecourse.simulator.payments_api import create_app
 from lifecourse.warehouse.connection import Role, Warehouse
 
@@ -47,7 +48,8 @@ def write_last_bills(
     """The channels' bills of the last days up to `day`, into ``<home>/simulator/bills``."""
     with psycopg.connect(warehouse.url(Role.SIMULATOR, "sim_payments")) as connection:
         folder = home / "simulator" / "bills"
-        write_bills(connection, folder, day - timedelta(days=days - 1), day, same_bill_twice=same_bill_twice)
+        plan = FaultPlan(faults={Kind.SAME_BILL_TWICE: same_bill_twice})
+        write_bills(connection, folder, day - timedelta(days=days - 1), day, plan=plan)
 
 
 def run_night(warehouse: Warehouse, day: date, systems: tuple[str, ...] = SYSTEMS) -> None:

@@ -21,3 +21,8 @@ def type_numeric() -> str:
 def type_timestamp() -> str:
     """An instant."""
     return "timestamptz"
+
+
+def type_float() -> str:
+    """A number with a floating point."""
+    return "float"

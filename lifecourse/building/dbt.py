@@ -10,12 +10,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lifecourse.building import nights, sessions, testing
+from lifecourse.building.tables import relations
 from lifecourse.errors import LifecourseError
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse
@@ -39,6 +41,19 @@ SESSION = ("jit=off", "work_mem=64MB", "client_min_messages=error")
 #: A full build joins whole tables. Where the planner takes the result of a window for one row, a nested loop
 #: would run for hours; in an incremental build, nested loops over a few customers are what makes it fast.
 SESSION_OF_A_FULL_BUILD = ("enable_nestloop=off",)
+
+#: The tag of nodes that an invocation is asked to run.
+ASKED_FOR = "asked_for_by_the_build"
+
+#: Values that change with every build and stand in tests as they are: what stands for them in kept tests.
+MARKS: dict[str, Any] = {
+    "as_of": "0004-02-29",
+    "build_id": "the-build-that-asks",
+    "since_load_id": 900_000_000_000_000_001,
+    "last_load_id": 900_000_000_000_000_002,
+}
+#: Manifests and compiled tests kept: one for each way to build, and those of the version before.
+KEPT_FILES = 8
 
 #: Variables that the graph depends on; the others are read when a model runs.
 GRAPH_VARIABLES = ("purchase_event", "target_schema", "canonical_schema", "risk_signals")
@@ -124,12 +139,13 @@ class Dbt:
         """
         if not names:
             return []
-        arguments = [command, "--select", *names]
+        arguments = [command]
         if variables.get("build_kind") != "incremental" and command in ("run", "seed"):
             arguments.append("--full-refresh")
         watcher = _Watcher(journal)
         manifest = self.manifest(variables)
-        result = self._invoke(arguments, variables, manifest, watcher.see)
+        with _selecting(manifest, names) as selection:
+            result = self._invoke([*arguments, *selection], variables, manifest, watcher.see)
         outcomes = [_outcome(each) for each in getattr(result.result, "results", None) or []]
         if not result.success and not any(not each.is_good for each in outcomes):
             raise LifecourseError(
@@ -139,39 +155,201 @@ class Dbt:
             )
         return outcomes
 
+    def test(
+        self, names: Sequence[str], variables: Mapping[str, Any], journal: Path | None = None
+    ) -> list[NodeOutcome]:
+        """Run the named data tests on a few sessions; their outcomes and the journal as of `run`."""
+        if not names:
+            return []
+        wanted = set(names)
+        tests = {
+            key: node
+            for key, node in self.manifest(variables).nodes.items()
+            if node.resource_type == "test" and node.name in wanted and testing.is_plain(node)
+        }
+        others = sorted(wanted - {node.name for node in tests.values()})
+        statements = self._compiled_tests(sorted(node.name for node in tests.values()), variables)
+        watcher = _Watcher(journal)
+        answers = testing.ask(
+            [testing.question(tests[unique_id], body) for unique_id, body in statements.items()],
+            lambda: self._session(variables),
+            self._threads(),
+            lambda answer: watcher.note([answer.unique_id] if answer.is_good else []),
+        )
+        outcomes = [
+            NodeOutcome(
+                each.unique_id, tests[each.unique_id].name, "test", each.status, each.seconds, each.failing_rows,
+                each.message,
+            )
+            for each in answers
+        ]  # fmt: skip
+        return outcomes + self.run("test", others, variables, journal)
+
+    def night(
+        self, names: Sequence[str], variables: Mapping[str, Any], journal: Path | None = None
+    ) -> list[NodeOutcome]:
+        """Run the named models upon tables that stand, on a few sessions; their outcomes and the journal as of `run`.
+
+        A model whose table is not there or that is written in another way, and what reads it, is left to dbt.
+        """
+        if not names:
+            return []
+        wanted = set(names)
+        nodes: Mapping[str, Any] = self.manifest(variables).nodes
+        models = {
+            key: node for key, node in nodes.items() if node.resource_type == "model" and node.name in wanted
+        }
+        standing = self._standing(variables)
+        written = self._night_statements(variables, standing)
+        there = standing[variables["target_schema"]]
+        reads = {key: frozenset(node.depends_on.nodes) & models.keys() for key, node in models.items()}
+        left = {key for key, node in models.items() if key not in written or node.alias not in there}
+        while more := {key for key in models.keys() - left if reads[key] & left}:
+            left |= more
+        watcher = _Watcher(journal)
+        endings = nights.run(
+            [
+                nights.Step(key, models[key].name, written[key], reads[key])
+                for key in models
+                if key not in left
+            ],
+            lambda: self._session(variables),
+            self._threads(),
+            lambda ending: watcher.note([ending.unique_id] if ending.is_good else []),
+        )
+        outcomes = [
+            NodeOutcome(each.unique_id, models[each.unique_id].name, "model", each.status, each.seconds, None, each.message)
+            for each in endings
+        ]  # fmt: skip
+        if not all(each.is_good for each in endings):
+            return outcomes
+        return outcomes + self.run(
+            "run", [models[key].name for key in models if key in left], variables, journal
+        )
+
+    def _night_statements(
+        self, variables: Mapping[str, Any], standing: Mapping[str, set[str]]
+    ) -> dict[str, str]:
+        """What a night sends for each model that needs no dbt for it, by unique id, where those relations stand."""
+        nodes = self.manifest(variables).nodes
+        models = [
+            node.name
+            for node in nodes.values()
+            if node.resource_type == "model" and "staging" not in node.tags
+        ]
+
+        def compile_all(marked: Mapping[str, Any]) -> dict[str, str]:
+            around = json.loads(self._compile_inline(f"{{{{ night_statements('{nights.BODY}') }}}}", marked))
+            bodies = self._compile(models, marked)
+            return {
+                unique_id: nights.statements(each["ways"], each["relation"], bodies[unique_id])
+                for unique_id, each in around.items()
+                if unique_id in bodies
+            }
+
+        # Which rows tests read is no concern of the models. What they ask the catalogue for is: a table of the night
+        # before, a view that the loader makes where it knows versions.
+        there = [f"{schema}.{name}" for schema, names in standing.items() for name in names]
+        return self._kept("models", [*models, *there], {**variables, "test_scope": "all"}, compile_all)
+
+    def _standing(self, variables: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Schema -> tables and views that a night may build upon: those of the build, and what it reads."""
+        with self._session(variables) as connection:
+            return {
+                schema: relations(connection, schema)
+                for schema in (variables["target_schema"], variables["canonical_schema"])
+            }
+
+    def _compiled_tests(self, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, str]:
+        """SQL of the named tests by unique id, as dbt compiles it."""
+        return self._kept("tests", names, variables, lambda marked: self._compile(names, marked))
+
+    def _kept(
+        self,
+        kind: str,
+        names: Sequence[str],
+        variables: Mapping[str, Any],
+        compile_all: Callable[[Mapping[str, Any]], dict[str, str]],
+    ) -> dict[str, str]:
+        """SQL by unique id, compiled once.
+
+        Compiling it takes longer than running it, and from one build to the next only a few values change. So it is
+        compiled with marks in place of these, kept beside the manifest, and the marks filled in.
+        """
+        marked = {**variables, **{name: mark for name, mark in MARKS.items() if name in variables}}
+        path = self.work_dir / "manifests" / f"{self._key_of(names, marked)}.{kind}.json"
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            kept = {"database": self.target.name_of(), "sql": compile_all(marked)}
+            _write_whole(path, json.dumps(kept).encode())
+        values = {str(mark): str(variables[name]) for name, mark in MARKS.items() if name in variables}
+        values[_quoted(kept["database"])] = _quoted(self.target.name_of())
+        return {unique_id: _filled(body, values) for unique_id, body in kept["sql"].items()}
+
+    def _key_of(self, names: Sequence[str], variables: Mapping[str, Any]) -> str:
+        asked = json.dumps([sorted(names), dict(variables)], sort_keys=True, default=str)
+        return hashlib.sha256(f"{self._graph_key(variables)}\n{asked}".encode()).hexdigest()[:24]
+
+    def _compile(self, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, str]:
+        """The SQL of the named nodes by unique id, in the order in which they depend on each other; nothing is run."""
+        manifest = self.manifest(variables)
+        with _selecting(manifest, names) as selection:
+            result = self._invoke(["compile", *selection], variables, manifest, None)
+        nodes = [each.node for each in getattr(result.result, "results", None) or []]
+        wanted = set(names)
+        found = {node.unique_id: node.compiled_code for node in nodes if node.name in wanted}
+        if not result.success or {node.name for node in nodes if node.unique_id in found} != wanted:
+            raise self._not_compiled(result)
+        return found
+
+    def _compile_inline(self, text: str, variables: Mapping[str, Any]) -> str:
+        """What dbt makes of a text of macros."""
+        manifest = self.manifest(variables)
+        before = set(manifest.nodes)
+        result = self._invoke(["compile", "--inline", text], variables, manifest, None)
+        for added in manifest.nodes.keys() - before:
+            # dbt leaves the text in the graph.
+            del manifest.nodes[added]
+        if not result.success:
+            raise self._not_compiled(result)
+        compiled: str = result.result.results[0].node.compiled_code
+        return compiled
+
+    def _not_compiled(self, result: Any) -> LifecourseError:
+        return LifecourseError(
+            f"dbt compile did not run: {without_values(str(result.exception or 'no reason given'))}",
+            str(self.project_dir),
+            "run `dbt parse` in dbt_project for the place",
+        )
+
+    def _session(self, variables: Mapping[str, Any]) -> testing.Connection:
+        connection = self.target.connect(Role.TRANSFORMER, autocommit=True)
+        for option in _session_options(variables):
+            connection.execute("select set_config(%s, %s, false)", option.split("=", 1))
+        return connection
+
     def compiled(self, names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, str]:
         """The SQL of the named models with everything filled in, in the order in which they depend on each other.
 
         Nothing is run. Raises `LifecourseError` where dbt cannot compile them.
         """
-        result = self._invoke(
-            ["compile", "--select", *names],
-            variables,
-            self.manifest(variables),
-            lambda event: None,
-        )
-        # Their tests are compiled along with them.
-        compiled = [each.node for each in getattr(result.result, "results", None) or []]
-        nodes = [node for node in compiled if node.resource_type == "model"]
-        if not result.success or {node.name for node in nodes} != set(names):
-            raise LifecourseError(
-                f"dbt compile did not run: {without_values(str(result.exception or 'no reason given'))}",
-                str(self.project_dir),
-                "run `dbt parse` in dbt_project for the place",
-            )
-        return {node.name: node.compiled_code for node in nodes}
+        nodes = self.manifest(variables).nodes
+        return {nodes[unique_id].name: body for unique_id, body in self._compile(names, variables).items()}
 
     def _invoke(
         self, arguments: list[str], variables: Mapping[str, Any], manifest: Any, callback: Any
     ) -> Any:
         from dbt.cli.main import dbtRunner
 
-        with self._environment(is_whole=variables.get("build_kind") != "incremental"):
+        with self._environment(variables), sessions.kept():
             return dbtRunner(manifest=manifest, callbacks=[callback] if callback else []).invoke(
                 [
                     "--no-send-anonymous-usage-stats",
                     "--no-use-colors",
                     "--no-version-check",
+                    # The manifest is kept by us, and results are handed over in the process.
+                    "--no-write-json",
                     "--log-level",
                     "none",
                     "--log-level-file",
@@ -191,17 +369,15 @@ class Dbt:
             )
 
     @contextmanager
-    def _environment(self, is_whole: bool) -> Iterator[None]:
+    def _environment(self, variables: Mapping[str, Any]) -> Iterator[None]:
         """What profiles.yml asks for, in the environment for as long as dbt runs."""
-        options = [f"TimeZone={settings().timezone}", *SESSION]
-        if is_whole:
-            options += SESSION_OF_A_FULL_BUILD
+        options = [f"TimeZone={settings().timezone}", *_session_options(variables)]
         values = {
             "LIFECOURSE_DBT_HOST": self.target.host,
             "LIFECOURSE_DBT_PORT": str(self.target.port),
             "LIFECOURSE_DBT_USER": self.target.login(Role.TRANSFORMER),
             "LIFECOURSE_DBT_DATABASE": self.target.name_of(),
-            "LIFECOURSE_DBT_THREADS": os.environ.get("LIFECOURSE_DBT_THREADS", str(THREADS)),
+            "LIFECOURSE_DBT_THREADS": str(self._threads()),
             "DBT_ENV_SECRET_WAREHOUSE_PASSWORD": self.target.password(Role.TRANSFORMER),
             "DO_NOT_TRACK": "1",
             # Read by libpq.
@@ -221,6 +397,10 @@ class Dbt:
                 else:
                     os.environ[name] = value
 
+    @staticmethod
+    def _threads() -> int:
+        return int(os.environ.get("LIFECOURSE_DBT_THREADS", THREADS))
+
     def _graph_key(self, variables: Mapping[str, Any]) -> str:
         from dbt.version import __version__
 
@@ -234,8 +414,6 @@ class Dbt:
             rules_hash(self.project_dir),
             tests.hexdigest(),
             json.dumps(graph, sort_keys=True),
-            # Relations carry the database's name.
-            self.target.name_of(),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
@@ -251,6 +429,7 @@ class Dbt:
         except Exception as error:
             log.info("the kept manifest cannot be read (%s); parsing", type(error).__name__)
             return None
+        _move(manifest, self.target.name_of())
         manifest.build_flat_graph()
         return manifest
 
@@ -266,15 +445,62 @@ class Dbt:
                 "mend the file named in the message",
             )
         manifest: Manifest = result.result
-        folder = self.work_dir / "manifests"
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in sorted(folder.glob("*.msgpack"), key=lambda path: path.stat().st_mtime)[:-8]:
-            old.unlink(missing_ok=True)
-        temporary = folder / f"{key}.{os.getpid()}.tmp"
-        temporary.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
-        temporary.replace(folder / f"{key}.msgpack")
+        _write_whole(
+            self.work_dir / "manifests" / f"{key}.msgpack", manifest.to_msgpack(extended_mashumaro_encoder)
+        )
         log.info("parsed the dbt project in %.1f s", time.monotonic() - started)
         return manifest
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A file that another process sees whole or not at all; of its kind the latest ones are kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = "".join(path.suffixes)
+    for old in sorted(path.parent.glob(f"*{kind}"), key=lambda each: each.stat().st_mtime)[:-KEPT_FILES]:
+        old.unlink(missing_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _move(manifest: Manifest, database: str) -> None:
+    """Relations carry the name of the database: that of another warehouse is exchanged for ours."""
+    for node in (*manifest.nodes.values(), *manifest.sources.values()):
+        relation = getattr(node, "relation_name", None)
+        if relation:
+            node.relation_name = relation.replace(_quoted(node.database or ""), _quoted(database), 1)
+        node.database = database
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _filled(body: str, values: Mapping[str, str]) -> str:
+    for mark, value in values.items():
+        body = body.replace(mark, value)
+    return body
+
+
+@contextmanager
+def _selecting(manifest: Manifest, names: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments that select the nodes of these names and nothing that hangs on them.
+
+    dbt compares every name that it is given with every node: seconds, where hundreds are named. A tag for as long
+    as this lasts is found in one go. What is not the name of a node (a path, an exclusion) is handed on as it is.
+    """
+    wanted = set(names)
+    chosen = [node for node in manifest.nodes.values() if node.name in wanted]
+    if {node.name for node in chosen} != wanted:
+        yield ["--select", *names]
+        return
+    for node in chosen:
+        node.tags = [*node.tags, ASKED_FOR]
+    try:
+        yield ["--select", f"tag:{ASKED_FOR}", "--indirect-selection", "empty"]
+    finally:
+        for node in chosen:
+            node.tags = [tag for tag in node.tags if tag != ASKED_FOR]
 
 
 class _Watcher:
@@ -299,9 +525,20 @@ class _Watcher:
             status,
             result.execution_time,
         )
-        if good and self.journal:
+        if good:
+            self.note([node.unique_id])
+
+    def note(self, done: Iterable[str]) -> None:
+        """Lines of the journal for nodes that ended well."""
+        lines = "".join(f"{unique_id}\n" for unique_id in done)
+        if lines and self.journal:
             with self.lock, self.journal.open("a", encoding="utf-8") as file:
-                file.write(node.unique_id + "\n")
+                file.write(lines)
+
+
+def _session_options(variables: Mapping[str, Any]) -> tuple[str, ...]:
+    is_whole = variables.get("build_kind") != "incremental"
+    return (*SESSION, *SESSION_OF_A_FULL_BUILD) if is_whole else SESSION
 
 
 def _outcome(result: Any) -> NodeOutcome:

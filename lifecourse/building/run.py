@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,12 +15,15 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from lifecourse.building import plan as planning
 from lifecourse.building.dbt import Dbt, NodeOutcome, risk_signal_codes
-from lifecourse.building.tables import public_tables
+from lifecourse.building.tables import public_tables, relations
 from lifecourse.errors import LifecourseError, sanitised
+from lifecourse.identity import resolve
 from lifecourse.loading.known import create_known_views
+from lifecourse.quality import personal
 from lifecourse.settings import settings
 from lifecourse.sources.spec import load_systems
 from lifecourse.warehouse.connection import Role, Warehouse, warehouse
@@ -124,6 +127,7 @@ def transform(build_id: str, into: Warehouse | None = None) -> Build:
         dbt = _dbt(target)
         variables = _variables(build)
         manifest = dbt.manifest(variables)
+        personal.verify(manifest)
         journal = _journal(build)
         is_resumed = journal.exists()
         if not is_resumed and build.schema_name != planning.CORE:
@@ -133,13 +137,29 @@ def transform(build_id: str, into: Warehouse | None = None) -> Build:
         if done:
             log.info("resuming: %d nodes are done", len(done))
         _set(connection, build_id, status="running", error=None, finished_at=None)
+        upon = planning.current(connection)
+        started = time.monotonic()
+        is_whole = build.kind == "full" and build.schema_name == planning.CORE
+        resolve(connection, build_id, build.as_of, build.last_load_id, full=is_whole)
+        _add_seconds(connection, build_id, "identity", time.monotonic() - started)
         for stage, command, names in _stages(connection, build, manifest, done):
             started = time.monotonic()
-            outcomes = dbt.run(command, names, variables, journal)
             if command == "test":
+                outcomes = dbt.test(names, variables, journal)
                 _record_tests(connection, build_id, manifest, outcomes)
+            elif command == "run" and build.kind == "incremental":
+                outcomes = dbt.night(names, variables, journal)
+            else:
+                outcomes = dbt.run(command, names, variables, journal)
             _raise_failures(stage, manifest, outcomes)
             _add_seconds(connection, build_id, stage, time.monotonic() - started)
+        if build.kind == "incremental" and planning.current(connection) != upon:
+            # Some tables are the published ones with what changed exchanged: they were built upon another publication.
+            raise LifecourseError(
+                "the publication that this build adds to was rolled back meanwhile",
+                f"build {build_id}",
+                "run it again: it will be a full build",
+            )
         _set(connection, build_id, status="built", changed_customers=_count_changed(connection, build))
         if build.schema_name != planning.CORE:
             _open_schema(connection, build.schema_name, [table.name for table in public_tables(manifest)])
@@ -362,6 +382,17 @@ def _supersede_others(connection: Connection, build: Build) -> None:
 # What dbt is asked to do ---------------------------------------------------------------------------------
 
 
+def compiled_for(
+    build_id: str, names: Sequence[str], more: Mapping[str, Any], into: Warehouse | None = None
+) -> dict[str, str]:
+    """The SQL of models as that build would run them, with some variables besides. Nothing is run."""
+    target = into or warehouse()
+    with _session(target) as connection:
+        build = _read(connection, build_id)
+    # As in a full build, whatever kind it was: whole tables are read.
+    return _dbt(target).compiled(names, {**_variables(build), "build_kind": "full", **more})
+
+
 def _dbt(target: Warehouse) -> Dbt:
     key = (target.host, target.port, target.name_of(), settings().home)
     if key not in _DBT:
@@ -390,7 +421,7 @@ def _stages(
     connection: Connection, build: Build, manifest: Any, done: set[str]
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Stage, dbt command and the names of the nodes that are left to do."""
-    there = _relations(connection, build.schema_name) | _relations(connection, planning.CORE)
+    there = relations(connection, build.schema_name) | relations(connection, planning.CORE)
     left = [
         node
         for key, node in manifest.nodes.items()
@@ -423,14 +454,6 @@ def _is_only_for_whole(test: Any, manifest: Any) -> bool:
 def _tested(test: Any, manifest: Any) -> Any | None:
     """The model or seed that a generic test is of; a singular test is of none."""
     return manifest.nodes.get(getattr(test, "attached_node", None))
-
-
-def _relations(connection: Connection, schema: str) -> set[str]:
-    rows = connection.execute(
-        "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'v')",
-        (schema,),
-    ).fetchall()
-    return {row[0] for row in rows}
 
 
 def _journal(build: Build) -> Path:
@@ -477,28 +500,33 @@ def _record_tests(
             tested = _tested(manifest.nodes[each.unique_id], manifest)
             rows.append(
                 {
-                    "build_id": build_id,
                     "suite": tested.name if tested else "singular",
                     "rule": each.name,
                     "success": each.is_good,
                     "failing_rows": each.failing_rows,
                 }
             )
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            with again as (
-                update meta.check_result
-                set success = %(success)s, failing_rows = %(failing_rows)s, checked_at = clock_timestamp()
-                where stage = 'dbt' and build_id = %(build_id)s and suite = %(suite)s and rule = %(rule)s
-                returning check_id
-            )
-            insert into meta.check_result (stage, build_id, suite, rule, success, failing_rows)
-            select 'dbt', %(build_id)s, %(suite)s, %(rule)s, %(success)s, %(failing_rows)s
-            where not exists (select from again)
-            """,
-            rows,
+    connection.execute(
+        """
+        with said as (
+            select * from jsonb_to_recordset(%(rows)s)
+                as row (suite text, rule text, success boolean, failing_rows bigint)
+        ),
+        again as (
+            update meta.check_result as result
+            set success = said.success, failing_rows = said.failing_rows, checked_at = clock_timestamp()
+            from said
+            where result.stage = 'dbt' and result.build_id = %(build_id)s and result.suite = said.suite
+                and result.rule = said.rule
+            returning result.suite, result.rule
         )
+        insert into meta.check_result (stage, build_id, suite, rule, success, failing_rows)
+        select 'dbt', %(build_id)s, said.suite, said.rule, said.success, said.failing_rows
+        from said
+        where not exists (select from again where again.suite = said.suite and again.rule = said.rule)
+        """,
+        {"rows": Jsonb(rows), "build_id": build_id},
+    )
 
 
 def _raise_failures(stage: str, manifest: Any, outcomes: Sequence[NodeOutcome]) -> None:

@@ -2,7 +2,8 @@
 
 One view per canonical table: the contract's columns under the contract's names, a day beside every
 instant (in the institution's time zone), and the three columns that the loader adds. Columns with
-personal data hold vault tokens; they end here and are carried into no other model.
+personal data hold vault tokens; they end here and are carried into no other model. Beside free text
+stands whether there is any, which other models may say.
 """
 
 from __future__ import annotations
@@ -56,13 +57,21 @@ def days_of(table: contract.Table) -> dict[str, str]:
     return found
 
 
+def filled_flags(table: contract.Table) -> dict[str, str]:
+    """Columns that say whether a free text is there: free text -> name of its flag."""
+    return {name: f"has_{name}" for name, column in table.columns.items() if column.personal == "free_text"}
+
+
 def _sql(table: contract.Table) -> str:
+    flags = filled_flags(table)
     days = {instant: day for day, instant in days_of(table).items()}
     lines = []
     for name in table.columns:
         lines.append(f"    {name},")
         if name in days:
             lines.append(f"    {{{{ day_of('{name}') }}}} as {days[name]},")
+        if name in flags:
+            lines.append(f"    {name} is not null as {flags[name]},")
     lines += [f"    {name}," for name in LOADER_COLUMNS]
     lines[-1] = lines[-1].rstrip(",")
     columns = "\n".join(lines)
@@ -76,19 +85,29 @@ def _sql(table: contract.Table) -> str:
 
 
 def _model(table: contract.Table) -> dict[str, Any]:
+    flags = filled_flags(table)
     days = {instant: day for day, instant in days_of(table).items()}
     columns: list[dict[str, Any]] = []
     for name, column in table.columns.items():
         text = column.description
         if column.personal:
             text += ". Personal: a vault token, carried into no other model"
-        columns.append({"name": name, "data_type": column.postgres_type, "description": text})
+        tag = {"config": {"meta": {"personal": column.personal}}} if column.personal else {}
+        columns.append({"name": name, "data_type": column.postgres_type, "description": text, **tag})
         if name in days:
             columns.append(
                 {
                     "name": days[name],
                     "data_type": "date",
                     "description": f"Day of {name} in the institution's time zone",
+                }
+            )
+        if name in flags:
+            columns.append(
+                {
+                    "name": flags[name],
+                    "data_type": "boolean",
+                    "description": f"Whether there is a text in {name}",
                 }
             )
     columns += [
@@ -160,6 +179,18 @@ def _sources() -> dict[str, Any]:
             },
             {"name": "build", "description": "One row per build begun"},
             {"name": "publication", "description": "One row per build published"},
+            {
+                "name": "model_parameter",
+                "description": "One row per fitted model, day as of which it was fitted, and parameter",
+            },
+            {
+                "name": "risk_model",
+                "description": "One row per target of risk and day as of which its model was fitted",
+            },
+            {
+                "name": "risk_model_band",
+                "description": "One row per fitted model of risk, purpose, feature and stretch of its values",
+            },
         ],
     }
     return {"version": 2, "sources": [canonical, meta]}

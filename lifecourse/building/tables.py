@@ -1,10 +1,21 @@
-"""Which tables readers get, as the dbt project says: models whose meta holds `public: true`."""
+"""Which tables readers get, as the dbt project says: models whose meta holds `public: true`; and what stands in a schema."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+
 from lifecourse.warehouse.publish import PublicTable
+
+
+def relations(connection: psycopg.Connection[tuple[Any, ...]], schema: str) -> set[str]:
+    """Tables and views that stand in a schema."""
+    rows = connection.execute(
+        "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'v')",
+        (schema,),
+    ).fetchall()
+    return {name for (name,) in rows}
 
 
 def public_tables(manifest: Any) -> list[PublicTable]:
@@ -25,6 +36,7 @@ def public_tables(manifest: Any) -> list[PublicTable]:
                 customer_column="customer_id" if has_customer else None,
                 indexes=tuple(tuple(columns) for columns in node.config.meta.get("indexes", [])),
                 recomputed_whole=has_customer and node.config.materialized != "incremental",
+                open_to_branches=bool(node.config.meta.get("open_to_branches")),
             )
         )
     return sorted(found, key=lambda table: table.name)

@@ -4,7 +4,8 @@ Three files, one per kind of system. A table says its grain, its key, the column
 when a row changed (`change_time`, default ``updated_at``), whether rows are only ever added
 (`append_only`) and which customers a changed row touches (`touches`: a kind of key and the
 column that holds it, ``all``, or nothing). A column says its type, whether it is required and,
-for personal data, of which kind: such a column holds a vault token everywhere but in the vault.
+for personal data, of which kind: such a column holds a vault token everywhere but in the vault. A column with `derive`
+is in no source: the loader computes it `of` a personal column before that enters the vault.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Column(BaseModel):
     description: str
     required: bool = False
     personal: PersonalKind | None = None
+    #: What the vault computes from the personal column `of`, in whatever source that column is.
+    derive: str | None = None
+    of: str | None = None
 
     @property
     def postgres_type(self) -> str:

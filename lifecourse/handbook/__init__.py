@@ -1,1 +1,1 @@
-"""What the documentation of the lifecycle is made from: its picture and its cookbook."""
+"""What the documentation is made from: the picture of the lifecycle and the cookbooks."""

@@ -1,7 +1,8 @@
-"""The questions in docs/cookbook/lifecycle and their answers on the demo, as docs/lifecycle.md shows them.
+"""The questions in docs/cookbook and their answers on the demo, as the pages of the documentation show them.
 
-A question is an SQL file whose head says ``-- Question:``, ``-- Returns:`` and ``-- Caveat:``; its answer stands beside
-it in ``answers/``. Neither the answers nor their part of the page are written by hand: ``scripts/cookbook`` does it.
+A book is a folder of questions and the page that shows them. A question is an SQL file whose head says
+``-- Question:``, ``-- Returns:`` and ``-- Caveat:``; its answer stands beside it in ``answers/``. Neither the answers
+nor their part of the page are written by hand: ``scripts/cookbook`` does it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,37 @@ import psycopg
 from lifecourse.errors import LifecourseError
 from lifecourse.settings import PROJECT
 
-FOLDER = PROJECT / "docs" / "cookbook" / "lifecycle"
-PAGE = PROJECT / "docs" / "lifecycle.md"
 BEGIN = "<!-- cookbook: from here to its end written by scripts/cookbook -->"
 END = "<!-- end of the cookbook -->"
 #: Rows of an answer that the page shows; the rest stands in its file.
 ROWS_SHOWN = 12
 
 Answer = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Book:
+    """A folder of questions, the page that shows them, and the highest number a question of it has."""
+
+    name: str
+    last: int
+
+    @property
+    def folder(self) -> Path:
+        return PROJECT / "docs" / "cookbook" / self.name
+
+    @property
+    def answers(self) -> Path:
+        return self.folder / "answers"
+
+    @property
+    def page(self) -> Path:
+        return PROJECT / "docs" / f"{self.name}.md"
+
+
+LIFECYCLE = Book("lifecycle", 12)
+FACTS = Book("facts", 20)
+BOOKS = (LIFECYCLE, FACTS)
 
 
 @dataclass(frozen=True)
@@ -47,7 +71,7 @@ class Question:
         return self.path.parent / "answers" / f"{self.path.stem}.csv"
 
 
-def questions(folder: Path = FOLDER) -> list[Question]:
+def questions(folder: Path) -> list[Question]:
     """All questions, by number; raises `LifecourseError` for a file without its head."""
     return [_read(path) for path in sorted(folder.glob("[0-9][0-9]_*.sql"))]
 
@@ -87,23 +111,29 @@ def from_csv(path: Path) -> Answer:
         return list(csv.reader(file))
 
 
-def render() -> str:
-    """The cookbook's part of the page, from the questions and the answers in their files."""
-    return "\n\n".join(_section(question, from_csv(question.answer_path)) for question in questions())
+def render(book: Book) -> str:
+    """The cookbook's part of the page, from the questions and the answers in their files.
+
+    A question that has not been answered yet is left out; the test of the answers tells it.
+    """
+    answered = [question for question in questions(book.folder) if question.answer_path.exists()]
+    return "\n\n".join(_section(book, question, from_csv(question.answer_path)) for question in answered)
 
 
-def page() -> str:
-    """The whole page, its cookbook made anew."""
-    text = PAGE.read_text(encoding="utf-8")
+def page(book: Book) -> str:
+    """The whole page of a book, its cookbook made anew."""
+    text = book.page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
-        raise LifecourseError("the marks of the cookbook are missing", PAGE.name, f"write {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{render()}\n\n{END}{after}"
+        raise LifecourseError(
+            "the marks of the cookbook are missing", book.page.name, f"write {BEGIN} and {END}"
+        )
+    return f"{before}{BEGIN}\n\n{render(book)}\n\n{END}{after}"
 
 
-def _section(question: Question, answer: Answer) -> str:
-    folder = question.path.parent.relative_to(PAGE.parent)
+def _section(book: Book, question: Question, answer: Answer) -> str:
+    folder = question.path.parent.relative_to(book.page.parent)
     columns, *rows = answer
     shown = rows[:ROWS_SHOWN]
     lines = [

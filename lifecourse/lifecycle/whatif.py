@@ -280,7 +280,8 @@ class _Models:
                 parent = nodes.get(key)
                 if parent is None or parent.name in wanted:
                     continue
-                if "staging" in parent.tags:
+                # Views upon the contract and upon the state of identity: no build's candidate.
+                if parent.config.materialized == "view":
                     read[parent.alias] = planning.CORE
                 elif parent.config.meta.get("public"):
                     read[parent.alias] = "marts"

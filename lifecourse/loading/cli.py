@@ -24,7 +24,9 @@ def day(system: System, business_day: Day) -> None:
 
     pulled = pull_system(system, business_day.date())
     merged = merge_system(system, business_day.date())
-    table = Table("table", "read", "inserted", "updated", "unchanged", "quarantined", "deleted", "released")
+    table = Table(
+        "table", "read", "inserted", "updated", "unchanged", "quarantined", "erased", "deleted", "released"
+    )
     for name, counts in merged.tables.items():
         table.add_row(
             name,
@@ -36,6 +38,7 @@ def day(system: System, business_day: Day) -> None:
                     counts.updated,
                     counts.unchanged,
                     counts.quarantined,
+                    counts.suppressed,
                     counts.deleted,
                     counts.released,
                 )

@@ -15,6 +15,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from lifecourse.loading import ddl
+from lifecourse.privacy.marks import PSEUDONYM_PREFIX
 from lifecourse.sources.base import Window
 from lifecourse.sources.spec import SystemSpec, TableSpec
 from lifecourse.sources.sql import PostgresReader, checksum, key_text, range_of
@@ -119,6 +120,8 @@ def _held(table: TableSpec, relation: str, landing: str) -> sql.Composable:
         union all
         select {key}, _changed_at from raw.{relation} as older
         where _deleted_at is null
+            -- What stays of an erased learner has a number that the source never knew.
+            and not starts_with({first}::text, {erased})
             and not exists (select from landing.{landing} as newer where {same})
             and not exists (
                 select from aside as newer
@@ -131,6 +134,8 @@ def _held(table: TableSpec, relation: str, landing: str) -> sql.Composable:
         landing=sql.Identifier(landing),
         relation=sql.Identifier(relation),
         same=same,
+        first=sql.Identifier(table.key[0]),
+        erased=sql.Literal(PSEUDONYM_PREFIX),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psycopg
@@ -12,8 +12,10 @@ from psycopg import sql
 
 from lifecourse import contract
 from lifecourse.errors import LifecourseError
+from lifecourse.settings import settings
 from lifecourse.sources.base import CAST_ERROR
 from lifecourse.sources.spec import SystemSpec, TableSpec
+from lifecourse.warehouse.locks import LOCK_BUILD
 
 #: Columns a file reader adds where a file has no key of its own.
 FILE_KEY_TYPES = {"file_id": "bigint", "row_number": "bigint"}
@@ -171,8 +173,42 @@ def _looked_up_by(table: TableSpec) -> list[str]:
 RawTable = Callable[[SystemSpec, str], sql.Composable]
 
 
+#: Canonical tables of whose rows every version is told, in ``<schema>.<one of them>_versions``: the attributes whose
+#: changes have a history (dim_customer_history, dim_customer_profile_history). None of them is personal.
+VERSION_COLUMNS = {
+    "learners": (
+        "learner_id",
+        "campus_id",
+        "grade",
+        "school",
+        "region",
+        "status",
+        "registered_at",
+        "updated_at",
+    ),
+    "contacts": (
+        "contact_id",
+        "is_decision_maker",
+        "income_band",
+        "education",
+        "occupation",
+        "updated_at",
+    ),
+}
+
+
 def _current(system: SystemSpec, table: str) -> sql.Composable:
     return sql.Identifier("raw", relation(system, system.table(table)))
+
+
+def every_version(system: SystemSpec, table: str) -> sql.Composable:
+    """All rows of a raw table, those that were superseded too: something to select from."""
+    described = system.table(table)
+    name = sql.Identifier(relation(system, described))
+    columns = identifiers(list(landed_columns(described)))
+    return sql.SQL(
+        "(select {columns}, _load_id from raw.{name} union all select {columns}, _load_id from raw_history.{name})"
+    ).format(columns=columns, name=name)
 
 
 def recreate_canonical_views(
@@ -180,10 +216,13 @@ def recreate_canonical_views(
     systems: dict[str, SystemSpec],
     schema: str = "canonical",
     raw: RawTable = _current,
+    versions: RawTable = every_version,
 ) -> None:
     """``<schema>.<table>`` for every contract table: live rows of all systems that map to it, else empty.
 
-    `raw` gives the rows of a raw table (default: as they are now).
+    Besides, ``<schema>.learner_versions`` and ``<schema>.contact_versions`` hold every version of the attributes in
+    `VERSION_COLUMNS` that was ever loaded.
+    `raw` gives the rows of a raw table (default: as they are now), `versions` all versions of them.
     """
     statements: list[sql.Composable] = []
     for name, table in contract.tables().items():
@@ -205,6 +244,8 @@ def recreate_canonical_views(
             )
             for column, spec in table.columns.items()
         ]
+    for name in VERSION_COLUMNS:
+        statements += _versions_view(name, systems, schema, raw, versions)
     script = sql.SQL(";\n").join(statements)
     # Half a thousand statements, nearly always the same ones: a mark on the schema tells that they are done.
     mark = f"views {hashlib.sha256(script.as_string(connection).encode()).hexdigest()[:16]}"
@@ -212,10 +253,71 @@ def recreate_canonical_views(
         "select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = %s", (schema,)
     ).fetchone()
     if known is None or known[0] != mark:
+        _drop_outgrown(connection, schema)
         connection.execute(script)
         connection.execute(
             sql.SQL("comment on schema {} is {}").format(sql.Identifier(schema), sql.Literal(mark))
         )
+
+
+def _versions_view(
+    canonical: str, systems: dict[str, SystemSpec], schema: str, raw: RawTable, versions: RawTable
+) -> list[sql.Composable]:
+    """The view of versions. Of rows that are derived from several source tables only the last is known."""
+    table = contract.tables()[canonical]
+    wanted = VERSION_COLUMNS[canonical]
+    thing = canonical.removesuffix("s")
+
+    def picked(source: sql.Composable, names: Iterable[str]) -> sql.Composable:
+        columns = [
+            sql.SQL("{}::{} as {}").format(
+                sql.Identifier(name) if name in names else sql.SQL("null"),
+                sql.SQL(table.columns[name].postgres_type),
+                sql.Identifier(name),
+            )
+            for name in wanted
+        ]
+        return sql.SQL("select {}, _load_id from {} as version").format(sql.SQL(", ").join(columns), source)
+
+    parts = [
+        picked(versions(system, mapped.name), mapped.columns)
+        for system in systems.values()
+        for mapped in system.tables
+        if mapped.maps_to == canonical
+    ]
+    parts += [
+        picked(sql.SQL("({})").format(_derived(system, table, raw)), wanted)
+        for system in systems.values()
+        if canonical in system.derived
+    ]
+    view = sql.Identifier(schema, f"{thing}_versions")
+    body = sql.SQL(" union all ").join(parts or [picked(sql.SQL("({})").format(_empty(table)), wanted)])
+    return [
+        sql.SQL("create or replace view {} as {}").format(view, body),
+        sql.SQL("comment on view {} is {}").format(
+            view, sql.Literal(f"One row per version of a {thing} that was loaded.")
+        ),
+    ]
+
+
+def _drop_outgrown(connection: psycopg.Connection, schema: str) -> None:
+    """Drop the views whose columns are no longer the first of the contract's: they cannot be replaced in place.
+
+    The staging views upon them go too; a build makes again those that are not there.
+    """
+    there: dict[str, list[str]] = {}
+    for view, column in connection.execute(
+        "select c.relname::text, a.attname::text from pg_class as c join pg_attribute as a on a.attrelid = c.oid"
+        " where c.relnamespace = to_regnamespace(%s) and c.relkind = 'v' and a.attnum > 0 order by c.relname, a.attnum",
+        (schema,),
+    ):
+        there.setdefault(view, []).append(column)
+    for name, table in contract.tables().items():
+        wanted = [*table.columns, "_system", "_load_id", "_is_stale"]
+        if name in there and there[name] != wanted[: len(there[name])]:
+            # A build that runs reads the staging views upon it.
+            connection.execute("select pg_advisory_xact_lock_shared(%s)", (LOCK_BUILD,))
+            connection.execute(sql.SQL("drop view {} cascade").format(sql.Identifier(schema, name)))
 
 
 def _mapped(system: SystemSpec, mapped: TableSpec, table: contract.Table, raw: RawTable) -> sql.Composable:
@@ -251,7 +353,7 @@ def _derived(system: SystemSpec, table: contract.Table, raw: RawTable) -> sql.Co
 
 
 def _read_sql(path: Path, system: SystemSpec, raw: RawTable) -> sql.Composable:
-    """The file's query with ``{table}`` replaced by the live rows of that raw table."""
+    """The file's query with ``{table}`` replaced by the live rows of that raw table, ``{timezone}`` by the system's."""
     try:
         text = path.read_text(encoding="utf-8").strip().rstrip(";")
     except FileNotFoundError:
@@ -267,6 +369,8 @@ def _read_sql(path: Path, system: SystemSpec, raw: RawTable) -> sql.Composable:
             parts.append(
                 sql.SQL("(select * from {} as raw where _deleted_at is null)").format(raw(system, name))
             )
+        elif name == "timezone":
+            parts.append(sql.Literal(system.timezone or settings().timezone))
         else:
             parts.append(sql.SQL(piece))
     return sql.Composed(parts)

@@ -33,7 +33,11 @@ def create_known_views(load_id: int, of: Warehouse | None = None) -> str:
             )
         )
         ddl.recreate_canonical_views(
-            connection, systems, schema, lambda system, table: _version(system, table, load_id)
+            connection,
+            systems,
+            schema,
+            lambda system, table: _version(system, table, load_id),
+            lambda system, table: _versions(system, table, load_id),
         )
         connection.execute(
             sql.SQL("grant select on all tables in schema {} to {}").format(
@@ -65,3 +69,10 @@ def _version(system: SystemSpec, table: str, load_id: int) -> sql.Composable:
         " union all select {columns} from raw_history.{relation}"
         " where _load_id <= {load} and _superseded_by_load > {load})"
     ).format(columns=columns, relation=relation, load=sql.Literal(load_id))
+
+
+def _versions(system: SystemSpec, table: str, load_id: int) -> sql.Composable:
+    """Every version that had been loaded by then."""
+    return sql.SQL("(select * from {every} as every_version where _load_id <= {load})").format(
+        every=ddl.every_version(system, table), load=sql.Literal(load_id)
+    )

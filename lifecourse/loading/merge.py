@@ -1,6 +1,7 @@
 """Merge: check a landed batch and bring it into raw, in one transaction, or refuse it whole.
 
-Every row read ends in exactly one of four places: inserted, updated, unchanged or quarantined.
+Every row read ends in exactly one of five places: inserted, updated, unchanged, quarantined, or left out because the
+person was erased.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from psycopg import sql
 from lifecourse.errors import LifecourseError, sanitised
 from lifecourse.loading import ddl
 from lifecourse.loading.pull import drop_landing, find_system, pull_system
+from lifecourse.privacy import suppression
 from lifecourse.quality.rows import CheckedBatch, check_landing, record
 from lifecourse.settings import settings
 from lifecourse.sources.spec import SystemSpec, TableSpec
@@ -36,6 +38,7 @@ class Counts:
     updated: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    suppressed: int = 0
     deleted: int = 0
     rechecked: int = 0
     released: int = 0
@@ -148,6 +151,7 @@ def merge_batch(
             connection.rollback()
             return None
         merge.verify_landing()
+        merge.leave_out_erased()
         rechecked = merge.put_quarantine_back()
         checked = CheckedBatch([], [])
         if merge.read or rechecked:
@@ -188,7 +192,7 @@ class _Merge:
         self.relation = ddl.relation(spec, table)
         self.landing = f"b{batch_id}"
         self.columns = list(ddl.landed_columns(table))
-        self.read = 0
+        self.read = self.suppressed = 0
         self.names = {
             "raw": sql.Identifier("raw", self.relation),
             "history": sql.Identifier("raw_history", self.relation),
@@ -232,11 +236,12 @@ class _Merge:
         # A build holds this lock exclusively: no build sees half a night.
         self.connection.execute("select pg_advisory_xact_lock_shared(%s)", (LOCK_BUILD,))
         row = self.connection.execute(
-            "select status, rows_read from meta.batch where batch_id = %s for update", (self.batch_id,)
+            "select status, rows_read, rows_suppressed from meta.batch where batch_id = %s for update",
+            (self.batch_id,),
         ).fetchone()
         if row is None or row[0] != "landed":
             return False
-        self.read = row[1]
+        self.read, self.suppressed = row[1], row[2]
         return True
 
     def verify_landing(self) -> None:
@@ -245,11 +250,22 @@ class _Merge:
         found = -1
         if is_there and is_there[0]:
             found = self._scalar("select count(*) from {landing} where _quarantine_id is null")
-        if found != self.read:
+        if found != self.read - self.suppressed:
             raise LandingLost(
                 f"batch {self.batch_id} has landed {self.read} rows and {max(found, 0)} are left",
                 f"system {self.spec.system}, table {self.table.name}",
                 "the database has crashed since; the pull is done again",
+            )
+
+    def leave_out_erased(self) -> None:
+        """Takes erased persons out of the batch, noting how many rows went: their source still sends them."""
+        removed = suppression.scrub_landing(self.connection, self.spec, self.table, self.landing)
+        suppression.drop_unknown_tokens(self.connection, self.table, self.landing, self.batch_id)
+        if removed:
+            self.suppressed += removed
+            self.connection.execute(
+                "update meta.batch set rows_suppressed = %s where batch_id = %s",
+                (self.suppressed, self.batch_id),
             )
 
     def put_quarantine_back(self) -> int:
@@ -289,7 +305,7 @@ class _Merge:
 
     def run(self, checked: CheckedBatch) -> Counts:
         """Everything between check and commit."""
-        counts = Counts(read=self.read)
+        counts = Counts(read=self.read, suppressed=self.suppressed)
         self._set_aside(checked)
         counts.rechecked = self._scalar("select count(*) from {landing} where _quarantine_id is not null")
         counts.quarantined = self._scalar(
@@ -300,7 +316,9 @@ class _Merge:
         self._merge_good_rows(counts, load_id)
         self._quarantine(counts, load_id)
         counts.deleted = self._soft_delete(load_id)
-        counts.unchanged = counts.read - counts.inserted - counts.updated - counts.quarantined
+        counts.unchanged = (
+            counts.read - counts.inserted - counts.updated - counts.quarantined - counts.suppressed
+        )
         self._finish(counts, load_id)
         return counts
 

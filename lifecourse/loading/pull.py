@@ -138,7 +138,7 @@ def _complete_pull(control: psycopg.Connection, spec: SystemSpec, business_day: 
         return None
     batches = control.execute(
         """
-        select source_table, batch_id, status, rows_read,
+        select source_table, batch_id, status, rows_read - rows_suppressed,
             status <> 'landed' or to_regclass('landing.b' || batch_id) is not null as is_there
         from meta.batch where pull_id = %s
         """,
@@ -423,11 +423,12 @@ def _copy_batch(
     columns: dict[str, pa.Array] = {}
     valid: dict[str, pa.Array] = {}
     years: dict[str, pa.Array] = {}
+    written_at = _change_times(table, batch)
     for position, column_name in enumerate(batch.schema.names):
         column = batch.column(position)
         spec = table.columns.get(column_name)
         if spec is not None and spec.personal:
-            tokens = vault.exchange(spec.personal, column.cast(pa.string()))
+            tokens = vault.exchange(spec.personal, column.cast(pa.string()), written_at)
             columns[column_name], valid[column_name], years[column_name] = (
                 tokens.token,
                 tokens.is_valid,
@@ -437,7 +438,15 @@ def _copy_batch(
             columns[column_name] = column
     for spec in table.derived_columns:
         assert spec.of is not None
-        columns[spec.name] = valid[spec.of] if spec.derive == "is_valid" else years[spec.of]
+        if spec.derive == "is_valid":
+            columns[spec.name] = valid[spec.of]
+        elif spec.derive == "year":
+            columns[spec.name] = years[spec.of]
+        else:
+            kind = table.columns[spec.of].personal
+            assert spec.derive is not None and kind is not None
+            plain = batch.column(batch.schema.get_field_index(spec.of)).cast(pa.string())
+            columns[spec.name] = vault.derive(spec.derive, kind, plain)
     buffer = io.BytesIO()
     pyarrow.csv.write_csv(
         pa.table(columns), buffer, pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
@@ -448,6 +457,16 @@ def _copy_batch(
     with connection.cursor().copy(statement) as sink:
         sink.write(buffer.getbuffer())
     return batch.num_rows
+
+
+def _change_times(table: TableSpec, batch: pa.RecordBatch) -> list[datetime | None] | None:
+    """When the source wrote each row; None where the table has no change time."""
+    if not table.personal_columns or not table.change_time or table.change_time not in batch.schema.names:
+        return None
+    column = batch.column(table.change_time)
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        return None
+    return column.to_pylist()
 
 
 def _one(

@@ -16,7 +16,16 @@ app = typer.Typer(no_args_is_help=True, help="Run the scheduler: start, stop, tr
 console = Console()
 
 #: DAG files in ``dags/``; ready means that all of them have been read.
-DAGS = ("pull_signup", "pull_teaching", "pull_payments", "pull_bills", "build_marts", "watch_freshness")
+DAGS = (
+    "pull_signup",
+    "pull_teaching",
+    "pull_payments",
+    "pull_bills",
+    "build_marts",
+    "train_models",
+    "honour_erasure_requests",
+    "watch_freshness",
+)
 
 
 @app.command()

@@ -193,7 +193,7 @@ class Demo:
 
     def run(self) -> None:
         """Everything; on the way out what was started is stopped, unless `keep`."""
-        from lifecourse.orchestration.showcase import show
+        from lifecourse.orchestration.showcase import say_where, show
 
         with self._step("Start the warehouse") as say:
             at = self._open_warehouse(say)
@@ -216,6 +216,10 @@ class Demo:
             self._night(airflow, 2)
             with self._step("Look at what came of it"):
                 show(console, at, self.actor.name, self.actor.nights)
+            if self.actor.name == "simulated":
+                self._erase_somebody(at)
+            console.print()
+            say_where(console, at)
             self._say_goodbye(airflow)
         except BaseException:
             airflow.stop()
@@ -264,13 +268,22 @@ class Demo:
         title = f"Night {number}: business day {day}"
         with self._step(title, quiet=True), Client(airflow.home) as client, _Watch(airflow) as watch:
             known = frozenset(run.run_id for run in client.runs("build_marts"))
-            # The bills of the day before came in the morning; this night's build reads them.
+            # The bills of the day before came in the morning, so they are there before the night begins: the
+            # build does not wait for bills, and would else reconcile what happened to be read by then.
             bills = ("pull_bills", client.trigger("pull_bills", yesterday.isoformat()))
+            client.wait_for([bills], self.actor.patience, watch.check, watch.show)
             pulls = [(dag, client.trigger(dag, day.isoformat())) for dag in PULLS]
-            client.wait_for([bills, *pulls], self.actor.patience, watch.check, watch.show)
+            client.wait_for(pulls, self.actor.patience, watch.check, watch.show)
             # Nobody starts the build: the scheduler does, when all three have delivered this day.
             build = client.wait_for_run_of("build_marts", day.isoformat(), 120, known, watch.check)
             client.wait_for([(build.dag, build.run_id)], self.actor.patience, watch.check, watch.show)
+
+    def _erase_somebody(self, at: Warehouse) -> None:
+        """Last of all: what was shown until here is what the nights have brought."""
+        from lifecourse.privacy.show import show
+
+        with self._step("Honour a request to be erased", quiet=True):
+            show(console, at)
 
     def _say_goodbye(self, airflow: Airflow) -> None:
         from lifecourse.orchestration.cli import print_address

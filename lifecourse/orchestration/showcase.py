@@ -50,11 +50,11 @@ limit 8
 """,
         ),
         Question(
-            "Which channels bring leads that become customers?",
+            "Which channels bring leads that buy?",
             """
 select
-    channels.name_en as channel, count(*) as leads, count(leads.customer_id) as customers,
-    round(100.0 * count(leads.customer_id) / count(*), 1) as percent
+    channels.name_en as channel, count(*) as leads, count(leads.purchased_on) as buyers,
+    round(100.0 * count(leads.purchased_on) / count(*), 1) as percent
 from marts.fct_lead as leads
 left join marts.dim_channel as channels on channels.channel_code = leads.channel_code
 where leads.is_reportable
@@ -112,8 +112,10 @@ def show(console: Console, at: Warehouse, institution: str, nights: Sequence[dat
         )
         console.print(query, soft_wrap=True)
         console.print(_answer(at, question.query))
-    console.print()
-    _say_where(console, at)
+    if institution == "simulated":
+        from lifecourse.identity.show import show as show_identity
+
+        show_identity(console, at)
 
 
 def _builds(at: Warehouse) -> Table:
@@ -136,14 +138,15 @@ def _builds(at: Warehouse) -> Table:
 
 def _loads(at: Warehouse, nights: Sequence[date]) -> Table:
     return _table(
-        "What was loaded: every row read is in one of the next four columns",
+        "What was loaded: every row read is in one of the next five columns",
         at,
         Role.LOADER,
         """
         select
             business_day as day, system, count(distinct source_table) as tables, sum(rows_read) as read,
             sum(rows_inserted) as inserted, sum(rows_updated) as updated, sum(rows_unchanged) as unchanged,
-            sum(rows_quarantined) as quarantined, sum(rows_deleted) as deleted, sum(rows_released) as released
+            sum(rows_quarantined) as quarantined,
+            sum(rows_suppressed) as "of erased", sum(rows_deleted) as deleted, sum(rows_released) as released
         from meta.batch
         where status = 'merged'
         group by business_day, system
@@ -203,7 +206,8 @@ def _answer(at: Warehouse, query: str) -> Table:
     return _table("", at, Role.BI_READER, query)
 
 
-def _say_where(console: Console, at: Warehouse) -> None:
+def say_where(console: Console, at: Warehouse) -> None:
+    """How to ask this warehouse more."""
     # The password stays off the screen: what a terminal shows ends up in logs and pictures.
     console.print("Query     scripts/lifecourse warehouse psql --role bi_reader", soft_wrap=True)
     console.print(

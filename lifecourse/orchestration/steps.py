@@ -209,6 +209,44 @@ def publish(build_id: str) -> str:
     return "marts" if done.schema_name == "core" else done.schema_name
 
 
+@_step()
+def retain() -> dict[str, int]:
+    """Asks for the erasure of whom nobody needs any more, and drops old versions; how many by rule."""
+    from lifecourse.privacy import retention
+
+    return retention.apply()
+
+
+@_step()
+def honour_erasure_requests() -> dict[str, int]:
+    """Takes the requests in the inbox into the ledger and honours what is open; how many of each.
+
+    Raises `LifecourseError` naming the tables and files in which something of a person is left.
+    """
+    from lifecourse.privacy import erasure, ledger
+
+    return {"by_file": ledger.read_inbox(), "honoured": len(erasure.honour())}
+
+
+@_step()
+def train_models() -> dict[str, object]:
+    """Fits the models of lifetime value and of risk to the published build; payers behind each, and verdicts.
+
+    Raises `LifecourseError` where nothing is published, or core is ahead of what is. Models of lifetime value without
+    enough payers are left out, as long as those of risk have their verdict.
+    """
+    from lifecourse.customer_base.fitting import NotEnough, fit
+    from lifecourse.risk.fitting import fit as fit_risk
+
+    verdicts = {each.target: each.proof.verdict for each in fit_risk()}
+    try:
+        payers = {each.model: int(each.parameters["payers"]) for each in fit()}
+    except NotEnough as error:
+        log.warning("models of lifetime value: %s", error)
+        payers = {}
+    return {**payers, **verdicts}
+
+
 @_step(retry_helps=False)
 def check_freshness(at: datetime) -> dict[str, object]:
     """How old `marts` is at an instant; raises `LifecourseError` when older than allowed.

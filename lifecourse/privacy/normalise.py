@@ -28,6 +28,9 @@ def normalise(kind: PersonalKind, value: str) -> tuple[str, bool]:
             return (day.isoformat(), True) if day else (text, False)
         case "name":
             return re.sub(r"\s+", "" if _is_chinese(text) else " ", text).casefold(), bool(text)
+        case "address":
+            # One community is written with and without blanks.
+            return re.sub(r"\s+", "", text).casefold(), bool(text)
         case _:
             return text, bool(text)
 
@@ -42,6 +45,31 @@ def birth_date(text: str) -> dt.date | None:
     except ValueError:
         return None
     return day if 1900 <= day.year <= 2199 else None
+
+
+def name_core(text: str) -> str:
+    """What a name and the nicknames made of it share: of a Chinese name the last character, else the first word.
+
+    王梓涵, 小涵, 阿涵 and 涵涵 share 涵; whoever compares must know which of them are nicknames (`is_nickname`).
+    """
+    spelling, _ = normalise("name", text)
+    return spelling[-1:] if _is_chinese(spelling) else spelling.split(" ")[0]
+
+
+def is_nickname(text: str) -> bool:
+    """Whether a name has the form of a Chinese nickname: 小 or 阿 and one character, or one character twice."""
+    spelling, _ = normalise("name", text)
+    return (
+        len(spelling) == 2 and _is_chinese(spelling) and (spelling[0] in "小阿" or spelling[0] == spelling[1])
+    )
+
+
+def swapped(text: str) -> str | None:
+    """A birth date with day and month exchanged, or None where that is no other day."""
+    day = birth_date(text)
+    if day is None or day.day > 12 or day.day == day.month:
+        return None
+    return day.replace(month=day.day, day=day.month).isoformat()
 
 
 def _phone(text: str) -> tuple[str, bool]:

@@ -10,18 +10,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifecourse.contract import PersonalKind
-from lifecourse.privacy.normalise import birth_date, normalise
+from lifecourse.errors import LifecourseError
+from lifecourse.privacy.marks import SuppressedValues
+from lifecourse.privacy.normalise import birth_date, is_nickname, name_core, normalise, swapped
 from lifecourse.secrets import secret
+from lifecourse.warehouse.locks import LOCK_VAULT
 
-#: Number of the key in force; `vault.token.key_id` says which key made a row.
-KEY_ID = 1
+
+def key_in_force(connection: psycopg.Connection) -> int:
+    """Number of the key that marks are made with; `vault.token.key_id` says which key made a row."""
+    row = connection.execute("select key_id from vault.key").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,22 @@ class Vault:
         if not connection.autocommit:
             raise ValueError("the vault's connection must be in autocommit mode")
         self._connection = connection
-        self._key = secret(f"vault_key_{KEY_ID}").encode()
+        self._key_id = key_in_force(connection)
+        self._key = secret(f"vault_key_{self._key_id}").encode()
         self._known: dict[tuple[str, bytes], str] = {}
+        self._suppressed = SuppressedValues.read(connection)
 
-    def exchange(self, kind: PersonalKind, values: pa.Array) -> Tokens:
-        """Tokens for a column of plain values (text; null and '' have none)."""
+    def exchange(
+        self, kind: PersonalKind, values: pa.Array, written_at: Sequence[datetime | None] | None = None
+    ) -> Tokens:
+        """Tokens for a column of plain values (text; null and '' have none).
+
+        `written_at`: when the source wrote each row. What it wrote of a person before that person was erased has no
+        token either; without the time it is taken to be old.
+        """
         values = pc.if_else(pc.equal(pc.utf8_trim_whitespace(values), ""), None, values)
+        if self._suppressed.concerns(kind):
+            values = self._without_suppressed(kind, values, written_at)
         encoded = values.dictionary_encode()
         plain: list[str] = encoded.dictionary.to_pylist()
         marks, valid, years = [], [], []
@@ -67,6 +86,31 @@ class Vault:
             pa.array(years, pa.int32()).take(indices),
         )
 
+    def _without_suppressed(
+        self, kind: str, values: pa.Array, written_at: Sequence[datetime | None] | None
+    ) -> pa.Array:
+        plain = values.to_pylist()
+        times = written_at or [None] * len(plain)
+        return pa.array(
+            [
+                None if value is None or self._suppressed.holds(kind, value, at) else value
+                for value, at in zip(plain, times, strict=True)
+            ],
+            pa.string(),
+        )
+
+    def derive(self, derivation: str, kind: PersonalKind, values: pa.Array) -> pa.Array:
+        """What a comparison needs beyond equal tokens, from a column of plain values.
+
+        ``name_core`` and ``swapped`` are personal values themselves: tokens of them; ``is_nickname`` is a boolean.
+        """
+        encoded = values.dictionary_encode()
+        compute = {"name_core": name_core, "swapped": swapped, "is_nickname": is_nickname}[derivation]
+        found = [compute(value) if value.strip() else None for value in encoded.dictionary.to_pylist()]
+        if derivation == "is_nickname":
+            return pa.array(found, pa.bool_()).take(encoded.indices)
+        return self.exchange(kind, pa.array(found, pa.string()).take(encoded.indices)).token
+
     def _tokens(self, kind: str, marks: list[bytes], plain: list[str], valid: list[bool]) -> list[str]:
         # Two spellings of one value share a mark; the first spelling is the one kept.
         new: dict[bytes, tuple[str, bool]] = {}
@@ -82,6 +126,14 @@ class Vault:
             self._known.clear()
         with self._connection.transaction():
             cursor = self._connection.cursor()
+            # An erasure holds it exclusively: no value slips in behind it.
+            cursor.execute("select pg_advisory_xact_lock_shared(%s)", (LOCK_VAULT,))
+            if key_in_force(self._connection) != self._key_id:
+                raise LifecourseError(
+                    "the vault's key was changed while this pull ran",
+                    None,
+                    "run it again: nothing of it was merged",
+                )
             cursor.execute(
                 """
                 create temporary table incoming (hmac bytea, token uuid, value text, is_valid boolean)
@@ -105,7 +157,7 @@ class Vault:
                 select added.token, %(kind)s, incoming.value, incoming.is_valid
                 from added join incoming using (hmac)
                 """,
-                {"kind": kind, "key_id": KEY_ID},
+                {"kind": kind, "key_id": self._key_id},
             )
             rows = cursor.execute(
                 "select hmac, known.token from incoming join vault.token as known using (hmac) where known.kind = %s",

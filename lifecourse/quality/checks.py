@@ -105,7 +105,8 @@ def batches(build: Build) -> Iterable[Check]:
             coalesce(bool_and(adds_up), true)
         from (
             select
-                rows_read = rows_inserted + rows_updated + rows_unchanged + rows_quarantined as adds_up
+                rows_read = rows_inserted + rows_updated + rows_unchanged + rows_quarantined + rows_suppressed
+                    as adds_up
             from meta.batch
             where status = 'merged' and load_id <= {build.last_load_id}
         ) as batch
@@ -138,9 +139,9 @@ def versions(connection: psycopg.Connection[Any], systems: Mapping[str, SystemSp
                     f"raw.{relation} and its history hold every version that was merged",
                     f"""
                     select
-                        (current.versions + superseded.versions) || ' versions',
+                        (current.versions + superseded.versions + removed.versions) || ' versions',
                         batch.versions || ' to ' || (batch.versions + batch.released) || ' versions',
-                        current.versions + superseded.versions
+                        current.versions + superseded.versions + removed.versions
                             between batch.versions and batch.versions + batch.released
                     from
                         (select count(*) as versions from raw."{relation}") as current,
@@ -155,7 +156,15 @@ def versions(connection: psycopg.Connection[Any], systems: Mapping[str, SystemSp
                                 status = 'merged'
                                 and system = {literal(system.system)}
                                 and source_table = {literal(table.name)}
-                        ) as batch
+                        ) as batch,
+                        (
+                            -- Erased, or past their time.
+                            select coalesce(sum(versions), 0)::bigint as versions
+                            from meta.removed_version
+                            where
+                                system = {literal(system.system)}
+                                and source_table = {literal(table.name)}
+                        ) as removed
                     """,
                     "Rows are missing or were written past the loader: load the table again from its source.",
                 )

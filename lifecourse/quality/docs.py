@@ -49,6 +49,8 @@ class PageView(DefaultJinjaPageView):
         super().__init__(**options)
         theirs = [self.env.loader] if self.env.loader else []
         self.env.loader = ChoiceLoader([FileSystemLoader(TEMPLATES), *theirs])
+        # Looking after a template's file for every block of every page was a third of the work.
+        self.env.auto_reload = False
 
 
 class IndexView(PageView, DefaultJinjaIndexPageView):

@@ -34,6 +34,7 @@ class Fact:
     where: str = "true"
     figures: Mapping[str, str] = field(default_factory=dict)
     per: str | None = None
+    is_counted: bool = True
 
 
 def checks(
@@ -82,7 +83,8 @@ def _agreement(
     else:
         in_scope = _leads_in_scope(build, canonical, has_late, "changed_lead" in columns)
         key, owner = "lead_id", f"known.lead_id = {fact.lead}"
-    built = ["count(*) as rows", *(f"coalesce(sum({name}), 0) as {name}" for name in figures)]
+    rows = "count(*)" if fact.is_counted else "0"
+    built = [f"{rows} as rows", *(f"coalesce(sum({name}), 0) as {name}" for name in figures)]
     summed = [f"coalesce(sum({filled(each)}), 0) as {name}" for name, each in figures.items()]
     rows_held = f"""
         from {filled(fact.rows)}
@@ -93,7 +95,7 @@ def _agreement(
         grouped = f"select {', '.join(summed or ['1'])} {rows_held} group by {filled(fact.per)}"
         held = f"select {', '.join(built)} from ({grouped}) as grain"
     else:
-        held = f"select {', '.join(['count(*) as rows', *summed])} {rows_held}"
+        held = f"select {', '.join([f'{rows} as rows', *summed])} {rows_held}"
     # Where everything is compared, a row of somebody whom no source knows any more is one too many.
     compared = (
         f"{key} is not null" if build.is_whole and not has_late else f"{key} in (select {key} from known)"
@@ -114,8 +116,8 @@ def _agreement(
         built as (select {", ".join(built)} from {facts} where {compared}),
         held as ({held})
         select
-            built.rows || ' rows' || {differing},
-            held.rows || ' rows' || {expected},
+            {"built.rows || ' rows'" if fact.is_counted else "'sums'"} || {differing},
+            {"held.rows || ' rows'" if fact.is_counted else "'sums'"} || {expected},
             {" and ".join(f"built.{name} = held.{name}" for name in ("rows", *figures))}
         from built
         cross join held
@@ -140,6 +142,12 @@ def _customers_in_scope(build: Build, canonical: str, has_late: bool) -> str:
             or exists (select from {canonical}.enrolments as it where it.learner_id = registry.learner_id)
             or exists (select from {canonical}.orders as it where it.learner_id = registry.learner_id)
             or exists (select from {canonical}.leads as it where it.learner_id = registry.learner_id)
+            or (
+                registry.learner_id like 'lead:%'
+                and exists (
+                    select from {canonical}.leads as it where it.lead_id = substring(registry.learner_id from 6)
+                )
+            )
         )"""
     ]
     if not build.is_whole:
@@ -179,6 +187,11 @@ def _late_learners(build: Build, canonical: str) -> str:
         union
         select it.learner_id from {touched} inner join {canonical}.leads as it on it.lead_id = key
         where kind = 'lead' and it.learner_id is not null
+        union
+        select 'lead:' || key from {touched} where kind = 'lead'
+        union
+        select it.learner_id from {touched} inner join core.identity_lead as it on it.lead_id = key
+        where kind = 'lead'
     """
 
 

@@ -68,6 +68,11 @@ RUNBOOK: dict[str, tuple[str, str, str]] = {
         "The row would cover no day, or days that never were.",
         "Correct the days in the source system.",
     ),
+    "share_out_of_range": (
+        "A share is not between 0 and 1, or leaves nothing to one side.",
+        "What is compared with it, such as the sizes of two arms, could never fit.",
+        "Correct the row in the source system; a share of 50 % is 0.5.",
+    ),
     "score_out_of_range": (
         "A score is outside its scale.",
         "Averages and the promoter score would be wrong.",
@@ -88,6 +93,11 @@ RUNBOOK: dict[str, tuple[str, str, str]] = {
         "The refunds of a payment are larger than the payment.",
         "Net revenue of the order would be negative.",
         "Compare with the channel's bill; correct the amount or the payment that the refund names.",
+    ),
+    "refund_in_other_currency": (
+        "A refund is in another currency than its payment.",
+        "What was paid back cannot be compared with what was paid, and stays out of the order's books.",
+        "Mend the currency, or the payment that the refund names; the next pull looks at the row again.",
     ),
 }
 
@@ -221,6 +231,15 @@ def one_of(column: str, *codes: str) -> list[Expectation]:
 def currency(column: str = "currency") -> list[Expectation]:
     """The column is empty or holds an ISO 4217 code by its form: three capital letters."""
     return [gxe.ExpectColumnValuesToMatchRegex(column=column, regex="^[A-Z]{3}$", **_named("unknown_enum"))]
+
+
+def short_code(column: str) -> list[Expectation]:
+    """The column is empty or holds a code by its form: what somebody wrote in words of their own is none."""
+    return [
+        gxe.ExpectColumnValuesToMatchRegex(
+            column=column, regex="^[a-z][a-z0-9_]{0,39}$", **_named("unknown_enum")
+        )
+    ]
 
 
 def at_least(

@@ -4,6 +4,8 @@ A bill lists a day's succeeded payments by when they were paid, and the refunds 
 them on, both in Beijing time. It is there the next morning after ten, and is never written again: what a refund's
 row says of its status is a snapshot. A day without trade has no bill. The same day's rows give the same bytes.
 
+Where a plan of faults says so, bills do not agree with the payments (`discrepancies`), come a day late or come twice.
+
 ========= ==================================== =====================================================
 channel   file                                 form
 ========= ==================================== =====================================================
@@ -28,6 +30,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
+
+from lifecourse.simulator import discrepancies
+from lifecourse.simulator.discrepancies import Discrepancy, Entry, number_of
+from lifecourse.simulator.fault_plan import FaultPlan, Kind
 
 BEIJING = ZoneInfo("Asia/Shanghai")
 #: Hour of the next morning from which a day's bill can be downloaded.
@@ -72,40 +78,16 @@ _TRADE_KINDS = ("JSAPI", "JSAPI", "NATIVE", "APP")
 
 @dataclass(frozen=True)
 class Bill:
-    """A bill file as written. `copy_of` names the file whose rows it repeats (fault ``same_bill_twice``)."""
+    """A bill file as written. `copy_of` names the file whose rows it repeats (fault ``same_bill_twice``);
+    `discrepancies` are where it differs from what was paid. One that `is_late` is not written, but due."""
 
     path: Path
     channel: str
     bill_on: date
     rows: int
     copy_of: Path | None = None
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One row of a bill: a payment, or a refund with `refund_id`; the amount is never negative here."""
-
-    channel: str
-    at: datetime
-    created_at: datetime
-    order_id: str
-    transaction_id: str
-    refund_id: str | None
-    channel_refund_id: str | None
-    amount: Decimal
-    fee: Decimal
-    payer_name: str
-    payer_phone: str
-    payer_id: str
-    product: str
-
-    @property
-    def day(self) -> date:
-        return self.at.date()
-
-    def number(self, purpose: str, digits: int = 6) -> int:
-        """A number that is always the same for this row and purpose."""
-        return _number(f"{purpose} {self.transaction_id} {self.refund_id}", digits)
+    discrepancies: tuple[Discrepancy, ...] = ()
+    is_late: bool = False
 
 
 def ready_at(day: date) -> datetime:
@@ -126,23 +108,25 @@ def write_bills(
     first: date,
     last: date,
     now: datetime | None = None,
-    same_bill_twice: float = 0.0,
+    plan: FaultPlan | None = None,
     seed: int = 0,
 ) -> list[Bill]:
     """Writes the bills of the days from `first` to `last` that are ready at `now` and not written yet.
 
     `connection` is one to ``sim_payments``; `now` is the institution's time (None: everything is ready).
-    `same_bill_twice` is the share of bills that come a second time, by turns under another name with the same bytes
-    and downloaded again (an Alipay bill then has another export time). Gives what was written, copies included.
+    `plan` says the share of bills that come a second time, by turns under another name with the same bytes
+    and downloaded again (an Alipay bill then has another export time); the share of those that come a day late, so
+    that one of the last ready day is not there yet; and the shares of rows that do not agree with the payments.
+    Gives what was written, copies included, and what is late.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    plan = plan or FaultPlan()
     if now is not None:
         last = min(last, last_ready_day(now))
-    written: list[Bill] = []
+    made: list[Bill] = []
     for (day, channel), group in itertools.groupby(
         _entries(connection, first, last), lambda e: (e.day, e.channel)
     ):
-        entries = list(group)
         make, path = (
             (_wechat, directory / f"wechat_{WECHAT_MERCHANT}_{day:%Y%m%d}_ALL.csv")
             if channel == "wechat"
@@ -150,15 +134,23 @@ def write_bills(
         )
         if path.exists():
             continue
+        if day == last and _struck(plan, Kind.BILL_A_DAY_LATE, f"late {seed} {path.name}"):
+            made.append(Bill(path, channel, day, 0, is_late=True))
+            continue
+        entries, found = discrepancies.plant(list(group), plan, seed)
         _write(path, make(entries, day, ready_at(day) + timedelta(minutes=5)))
-        written.append(Bill(path, channel, day, len(entries)))
-        if _number(f"twice {seed} {path.name}") < same_bill_twice * 1_000_000:
-            again = _number(f"again {seed} {path.name}") % 2 == 1
+        made.append(Bill(path, channel, day, len(entries), discrepancies=tuple(found)))
+        if _struck(plan, Kind.SAME_BILL_TWICE, f"twice {seed} {path.name}"):
+            again = number_of(f"again {seed} {path.name}") % 2 == 1
             copy = path.with_name(f"{path.stem}{'(1)' if again else '_copy'}{path.suffix}")
             downloaded_at = ready_at(day) + timedelta(hours=4 if again else 0, minutes=5)
             _write(copy, make(entries, day, downloaded_at))
-            written.append(Bill(copy, channel, day, len(entries), copy_of=path))
-    return written
+            made.append(Bill(copy, channel, day, len(entries), copy_of=path))
+    return made
+
+
+def _struck(plan: FaultPlan, kind: Kind, lot: str) -> bool:
+    return number_of(lot) < plan.rate(kind) * 1_000_000
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -168,7 +160,7 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _entries(connection: psycopg.Connection[Any], first: date, last: date) -> Iterator[_Entry]:
+def _entries(connection: psycopg.Connection[Any], first: date, last: date) -> Iterator[Entry]:
     """Rows of all bills of those days by day, channel and time."""
     with connection.transaction(), connection.cursor(name="bill_rows") as cursor:
         cursor.itersize = 10_000
@@ -216,23 +208,23 @@ def _entry(
     channel: str, at: datetime, created_at: datetime, order_id: str, payment_id: str, transaction_id: str | None,
     refund_id: str | None, channel_refund_id: str | None, amount: Decimal, fee: Decimal | None,
     name: str | None, phone: str | None, unionid: str | None, product_line: str | None,
-) -> _Entry:  # fmt: skip
+) -> Entry:  # fmt: skip
     at, created_at = at.astimezone(BEIJING), created_at.astimezone(BEIJING)
     if transaction_id is None:
         head = "4200" if channel == "wechat" else f"{created_at:%Y%m%d}2200"
-        transaction_id = f"{head}{_number(payment_id, 16):016d}"
+        transaction_id = f"{head}{number_of(payment_id, 16):016d}"
     if refund_id is not None and channel == "wechat" and channel_refund_id is None:
-        channel_refund_id = f"503{at:%Y%m%d}{_number(refund_id, 17):017d}"
+        channel_refund_id = f"503{at:%Y%m%d}{number_of(refund_id, 17):017d}"
     if fee is None:
         fee = (amount * _RATE).quantize(_CENT, ROUND_HALF_UP)
     product = f"{product_line or ''}课程费"
-    return _Entry(
-        channel, at, created_at, order_id, transaction_id, refund_id, channel_refund_id, amount, fee,
+    return Entry(
+        channel, at, created_at, order_id, payment_id, transaction_id, refund_id, channel_refund_id, amount, fee,
         name or "", phone or "", unionid or phone or order_id, product,
     )  # fmt: skip
 
 
-def _wechat(entries: list[_Entry], day: date, downloaded_at: datetime) -> bytes:
+def _wechat(entries: list[Entry], day: date, downloaded_at: datetime) -> bytes:
     rows = [_wechat_row(entry) for entry in entries]
     paid = sum((e.amount for e in entries if e.refund_id is None), Decimal(0))
     back = sum((e.amount for e in entries if e.refund_id is not None), Decimal(0))
@@ -242,26 +234,26 @@ def _wechat(entries: list[_Entry], day: date, downloaded_at: datetime) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode("utf-8-sig")
 
 
-def _wechat_row(entry: _Entry) -> tuple[str, ...]:
+def _wechat_row(entry: Entry) -> tuple[str, ...]:
     is_refund = entry.refund_id is not None
     paid, back = ("0.00", _yuan(entry.amount)) if is_refund else (_yuan(entry.amount), "0.00")
     # One in ten refunds is still on its way when the bill is made, and the bill is not made again.
     status = ("PROCESSING" if entry.number("status") % 10 == 0 else "SUCCESS") if is_refund else ""
     # Shops write what they like: a comma must part nothing.
-    product = f"{entry.product},续费" if _number(f"product {entry.order_id}") % 20 == 0 else entry.product
+    product = f"{entry.product},续费" if number_of(f"product {entry.order_id}") % 20 == 0 else entry.product
     return (
         _time(entry.at), WECHAT_APP, WECHAT_MERCHANT, "0", "", entry.transaction_id, entry.order_id,
         f"o{hashlib.sha256(entry.payer_id.encode()).hexdigest()[:27]}",
-        _TRADE_KINDS[_number(entry.transaction_id) % len(_TRADE_KINDS)],
+        _TRADE_KINDS[number_of(entry.transaction_id) % len(_TRADE_KINDS)],
         "REFUND" if is_refund else "SUCCESS",
-        _BANKS[_number(entry.payer_id) % len(_BANKS)], "CNY", paid, "0.00",
+        _BANKS[number_of(entry.payer_id) % len(_BANKS)], "CNY", paid, "0.00",
         (entry.channel_refund_id or "0") if is_refund else "0", entry.refund_id or "0", back, "0.00",
         "ORIGINAL" if is_refund else "", status, product, "",
         _fee(-entry.fee if is_refund else entry.fee), f"{_RATE * 100:.2f}%", paid, back, "",
     )  # fmt: skip
 
 
-def _alipay(entries: list[_Entry], day: date, downloaded_at: datetime) -> bytes:
+def _alipay(entries: list[Entry], day: date, downloaded_at: datetime) -> bytes:
     period = f"起始日期：[{day:%Y年%m月%d日} 00:00:00]   终止日期：[{day + timedelta(days=1):%Y年%m月%d日} 00:00:00]"
     exported = f"#导出时间：[{downloaded_at:%Y年%m月%d日 %H:%M:%S}]"
     paid = [entry for entry in entries if entry.refund_id is None]
@@ -301,7 +293,7 @@ def _alipay(entries: list[_Entry], day: date, downloaded_at: datetime) -> bytes:
     return gbk_zip(members, downloaded_at)
 
 
-def _alipay_row(entry: _Entry) -> tuple[str, ...]:
+def _alipay_row(entry: Entry) -> tuple[str, ...]:
     is_refund = entry.refund_id is not None
     sign = -1 if is_refund else 1
     amount = _yuan(sign * entry.amount)
@@ -330,11 +322,6 @@ def gbk_zip(members: dict[str, bytes], written_at: datetime) -> bytes:
     for placed, raw in names.items():
         data = data.replace(placed, raw)
     return data
-
-
-def _number(text: str, digits: int = 6) -> int:
-    """A number below ``10 ** digits`` that is always the same for the text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") % 10**digits
 
 
 def _midnight(day: date) -> datetime:

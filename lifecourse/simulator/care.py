@@ -312,7 +312,7 @@ def _exit_interviews(block: Block) -> None:
         "interviewed_at": at,
     })  # fmt: skip
     answered = np.where(offered, at + uniform(rng, n, 3_600, 4 * DAY), FAR * DAY)
-    made.change(answered, is_offer_accepted=chance(rng, 0.1, n))
+    made.change(answered, is_offer_accepted=chance(rng, 0.1, n), answered_at=answered)
     block.add(made)
 
 

@@ -36,7 +36,7 @@ def add_doubles(block: Block, plan: FaultPlan) -> None:
         "contact_id": block.number * PEOPLE_STRIDE + 1 + DOUBLE + again,
         "campus_id": block.campus_id,
         "name": people.guardian[home],
-        "phone": [_other_form(rng, p) for p in people.phone[home]],
+        "phone": [other_form(rng, p) for p in people.phone[home]],
         "wechat_unionid": words(chance(rng, 0.5, n), people.unionid_of(again), None),
         "relation": people.relation[home],
         "is_decision_maker": True,
@@ -57,7 +57,7 @@ def add_doubles(block: Block, plan: FaultPlan) -> None:
         "channel_code": channel,
         "advisor_id": block.advisor[again],
         "learner_name": [n if lot else f" {n[:1]} {n[1:]}" for n, lot in zip(name, chance(rng, 0.85, n), strict=True)],
-        "learner_birth_date": _as_told(rng, people.birth_day[again]),
+        "learner_birth_date": as_told(rng, people.birth_day[again]),
         "status": "new",
         "is_test": people.is_test[again],
         "created_at": at,
@@ -76,13 +76,13 @@ def add_doubles(block: Block, plan: FaultPlan) -> None:
     block.doubled.append((Kind.DUPLICATE_LEAD, "leads", second.keys, notes))
 
 
-def _other_form(rng: Rng, phone: str) -> str:
+def other_form(rng: Rng, phone: str) -> str:
     """The same number as somebody else would type it: still well formed once blanks and prefixes are gone."""
     form = int(rng.integers(0, 4))
     return [phone, f"+86 {phone}", f"{phone[:3]} {phone[3:7]} {phone[7:]}", phone.translate(_WIDE)][form]
 
 
-def _as_told(rng: Rng, birth_day: Ints) -> Column:
+def as_told(rng: Rng, birth_day: Ints) -> Column:
     """The birth date once more: right, with day and month swapped, or not at all."""
     told = birth_day.copy()
     lot = rng.random(len(told))

@@ -11,6 +11,9 @@ whose pull on it holds). ``expect`` is one of:
 ``found_by_key_comparison``      committed late, with a change time before the overlap of the windows
 ``soft_deleted_next_night``      gone from the source from this night on; a soft delete in the warehouse
 ``counted_once``                 a bill that was sent twice counts once
+``reconciled:<status>``          reconciliation finds the row of the bill, or ours, in this status (system ``bills``,
+                                 table: the channel); of a late bill, whose name is the key, every row of ours that it
+                                 will hold, until the next night
 =============================== =================================================================
 """
 

@@ -5,11 +5,15 @@ faults:                 # kind: share of the rows (of the night's rows for the k
   negative_hours: 0.001
 pairs:                  # rows that break two rules at once
   - {kinds: [negative_hours, unknown_enum], rate: 0.0005}
+bill_differences:       # by how much amounts and fees on bills differ; one of each list by lot
+  amounts: ["0.01", "1.00"]
+  fees: ["0.02"]
 ```
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +31,11 @@ class Kind(StrEnum):
     DUPLICATE_LEAD = "duplicate_lead"
     SHARED_SIBLING_PHONE = "shared_sibling_phone"
     MISTYPED_PHONE = "mistyped_phone"
+    NICKNAME_GIVEN = "nickname_given"
+    SWAPPED_BIRTH_DATE = "swapped_birth_date"
+    SHARED_PHONE = "shared_phone"
+    OTHER_PAYER = "other_payer"
+    DUPLICATE_LEARNER = "duplicate_learner"
     # Rows that break a rule.
     NEGATIVE_HOURS = "negative_hours"
     NEGATIVE_AMOUNT = "negative_amount"
@@ -44,7 +53,21 @@ class Kind(StrEnum):
     CHANGED_AFTER_CUTOFF = "changed_after_cutoff"
     # Bills of the payment channels.
     SAME_BILL_TWICE = "same_bill_twice"
+    BILL_A_DAY_LATE = "bill_a_day_late"
+    BILL_ROW_MISSING = "bill_row_missing"
+    BILL_ROW_UNKNOWN = "bill_row_unknown"
+    BILL_AMOUNT_DIFFERS = "bill_amount_differs"
+    BILL_FEE_DIFFERS = "bill_fee_differs"
 
+
+#: How `fct_payment_reconciliation` must judge what a fault of a bill has struck.
+BILL_STATUS: dict[Kind, str] = {
+    Kind.BILL_A_DAY_LATE: "in_transit",
+    Kind.BILL_ROW_MISSING: "missing_in_bill",
+    Kind.BILL_ROW_UNKNOWN: "missing_in_orders",
+    Kind.BILL_AMOUNT_DIFFERS: "amount_differs",
+    Kind.BILL_FEE_DIFFERS: "fee_differs",
+}
 
 #: Rule under which a row of each kind is quarantined, and the tables where the kind occurs.
 ROW_RULES: dict[Kind, tuple[str, tuple[str, ...]]] = {
@@ -89,13 +112,28 @@ class Pair(BaseModel):
         return self
 
 
+Difference = Annotated[Decimal, Field(gt=0, decimal_places=2)]
+
+
+class BillDifferences(BaseModel):
+    """By how much amounts and fees on bills differ from ours. Rounding explains a cent of a fee, but not two."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    amounts: tuple[Difference, ...] = Field(default=(Decimal("0.01"), Decimal("1.00")), min_length=1)
+    fees: tuple[Annotated[Difference, Field(ge=Decimal("0.02"))], ...] = Field(
+        default=(Decimal("0.02"),), min_length=1
+    )
+
+
 class FaultPlan(BaseModel):
-    """Rates by kind, and pairs."""
+    """Rates by kind, pairs, and by how much bills differ."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     faults: dict[Kind, Rate] = {}
     pairs: tuple[Pair, ...] = ()
+    bill_differences: BillDifferences = BillDifferences()
 
     def rate(self, kind: Kind) -> float:
         """Share of rows with that fault."""
@@ -107,7 +145,8 @@ SHIPPED = Path(__file__).with_name("faults")
 
 
 def load_plan(path: Path | str | None) -> FaultPlan:
-    """The plan in a file, or of a shipped one by name (``default``, ``none``, ``heavy``, ``two_on_a_row``).
+    """The plan in a file, or of a shipped one by name (``default``, ``none``, ``heavy``, ``two_on_a_row``,
+    ``held_out_bills``, ``held_out_people``).
 
     Raises LifecourseError naming file and key for whatever is wrong in it.
     """

@@ -17,6 +17,8 @@ PEOPLE_STRIDE = 2_000  # leads and contacts: the upper thousand is for records m
 BIG_STRIDE = 1_000_000
 #: First positions of leads and contacts that double another, and of siblings' own contacts.
 DOUBLE, SIBLING = 1_000, 1_500
+#: First position of learners who double another.
+LEARNER_DOUBLE = 400
 
 #: Hidden types: what sort of customer somebody is. Known to the simulator only.
 TYPES = ("steady", "striver", "struggler", "unhappy", "bargain", "mover", "drifter", "pauser")

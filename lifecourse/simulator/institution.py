@@ -21,7 +21,7 @@ from lifecourse.simulator.almanac import HISTORY_DAYS, World, as_date, end_of
 from lifecourse.simulator.bills import Bill, write_bills
 from lifecourse.simulator.block import Block
 from lifecourse.simulator.fault_log import Fault, append, read
-from lifecourse.simulator.fault_plan import FaultPlan, Kind, load_plan
+from lifecourse.simulator.fault_plan import BILL_STATUS, FaultPlan, Kind, load_plan
 from lifecourse.simulator.planting import DELETED_TABLES, STAMPED_TABLES, Planting, night_lots
 from lifecourse.simulator.schema import (
     DATABASES,
@@ -225,15 +225,27 @@ class Institution:
         """`write_bills` on an open connection to the payment system's database."""
         last = self.end_day - timedelta(days=1)
         first = max(self.world.opened_on, self.end_day - timedelta(days=days))
-        rate = self.plan.rate(Kind.SAME_BILL_TWICE)
-        written = write_bills(connection, self.bills_folder, first, last, None, rate, self.world.seed)
+        made = write_bills(connection, self.bills_folder, first, last, None, self.plan, self.world.seed)
         connection.rollback()
-        self.note(*(
-            Fault(Kind.SAME_BILL_TWICE, "bills", bill.channel, bill.path.name, "counted_once", self.end_day,
-                  {"copy_of": bill.copy_of.name})
-            for bill in written if bill.copy_of is not None
-        ))  # fmt: skip
-        return written
+        self.note(*self._faults_of(made))
+        return [bill for bill in made if not bill.is_late]
+
+    def _faults_of(self, bills: list[Bill]) -> Iterator[Fault]:
+        """What is wrong with bills, as notes for the list of faults."""
+        for bill in bills:
+            if bill.copy_of is not None:
+                yield Fault(Kind.SAME_BILL_TWICE, "bills", bill.channel, bill.path.name, "counted_once", self.end_day,
+                            {"copy_of": bill.copy_of.name})  # fmt: skip
+            if bill.is_late:
+                expect = f"reconciled:{BILL_STATUS[Kind.BILL_A_DAY_LATE]}"
+                yield Fault(Kind.BILL_A_DAY_LATE, "bills", bill.channel, bill.path.name, expect, self.end_day,
+                            {"bill_on": bill.bill_on.isoformat()})  # fmt: skip
+            for each in bill.discrepancies:
+                # What only the bill has is known by the channel's number, everything else by ours.
+                is_unknown = each.kind is Kind.BILL_ROW_UNKNOWN
+                key = each.entry.transaction_id if is_unknown else each.entry.own_id
+                yield Fault(each.kind, "bills", bill.channel, key, f"reconciled:{BILL_STATUS[each.kind]}", self.end_day,
+                            {"bill_on": bill.bill_on.isoformat(), "difference": str(each.difference)})  # fmt: skip
 
     def plant_canaries(self, warehouse: Warehouse) -> list[str]:
         """Put values that nobody else has into every personal column (see `canaries`), and list them."""

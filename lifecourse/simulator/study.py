@@ -12,7 +12,7 @@ from lifecourse.simulator.households import BIG_STRIDE, DRIFTER, STEADY, STRIVER
 from lifecourse.simulator.sheets import DAY, FAR, NONE, Ints, ragged, sheet, words
 from lifecourse.simulator.stories import ABSENT, HOMEWORK, LEAVE, OUTCOMES, REFUNDED, USAGE
 
-_TOPICS = ["基础", "应用", "阅读", "综合", "复习", "拓展", "实验", "表达"]
+TOPICS = ["基础", "应用", "阅读", "综合", "复习", "拓展", "实验", "表达"]
 
 
 def add_study(block: Block) -> None:
@@ -202,7 +202,7 @@ def _classes_and_lessons(block: Block) -> None:
         "starts_at": table.starts_at[lesson],
         "hours": table.hours[lesson],
         "status": "scheduled",
-        "topic": pick(rng, len(lesson), _TOPICS),
+        "topic": pick(rng, len(lesson), TOPICS),
     })  # fmt: skip
     lessons.change(np.where(attended[lesson], FAR * DAY, table.starts_at[lesson] - 7_200), status="cancelled")
     lessons.change(np.where(attended[lesson], over, FAR * DAY), status="held")
@@ -283,7 +283,7 @@ def _homework(block: Block, enrolment: Ints, first_enrolment: Ints) -> None:
         "learner_id": block.people.learner_id[person],
         "enrolment_id": of_enrolment,
         "lesson_id": of_lesson,
-        "topic": pick(rng, n, _TOPICS),
+        "topic": pick(rng, n, TOPICS),
         "due_on": due,
     })  # fmt: skip
     made.change(handed, submitted_at=handed)
@@ -366,7 +366,7 @@ def _assessments(block: Block, enrolment: Ints) -> None:
         "enrolment_id": of,
         "course_id": course,
         "kind": kind,
-        "topic": pick(rng, n, _TOPICS),
+        "topic": pick(rng, n, TOPICS),
         "taken_on": day,
         "max_score": 100.0,
         "is_banked": False,

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifecourse.simulator.block import Block
-from lifecourse.simulator.households import BIG_STRIDE, DOUBLE, PEOPLE_STRIDE
+from lifecourse.simulator.households import BIG_STRIDE, DOUBLE, LEARNER_DOUBLE, PEOPLE_STRIDE
 from lifecourse.simulator.sheets import DAY, FAR, NONE, words
 from lifecourse.simulator.stories import ENDINGS, type_name
 
@@ -57,6 +57,11 @@ class Truth:
         people, runs, world = block.people, block.stories.runs, block.world
         person = block.number * BIG_STRIDE + 1 + np.arange(len(people))
         is_learner = block.learner_since < FAR * DAY
+        learners = block.sheets["learners"].keys
+        learner_place = learners - people.learner_id[0]
+        learner_person = person[
+            np.where(learner_place >= LEARNER_DOUBLE, learner_place - LEARNER_DOUBLE, learner_place)
+        ]
         self._write("people", pa.table({
             "person_id": person,
             "household_id": block.number * BIG_STRIDE + 1 + people.household,
@@ -73,7 +78,7 @@ class Truth:
         orders = block.sheets["orders"]
         records = [
             ("signup", "leads", leads.astype(str), lead_person),
-            ("teaching", "learners", people.learner_id[is_learner].astype(str), person[is_learner]),
+            ("teaching", "learners", learners.astype(str), learner_person),
             ("payments", "orders", np.char.add("O", orders.keys.astype(str)),
              person[orders.columns["learner_id"] - people.learner_id[0]]),
         ]  # fmt: skip

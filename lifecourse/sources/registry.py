@@ -17,6 +17,10 @@ def open_reader(spec: SystemSpec) -> Reader:
             from lifecourse.sources.mysql import MySQLReader
 
             return MySQLReader(spec)
+        case "rest", "stripe":
+            from lifecourse.sources.stripe import StripeReader
+
+            return StripeReader(spec)
         case "rest", _:
             from lifecourse.sources.rest import RestReader
 

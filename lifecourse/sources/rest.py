@@ -65,6 +65,7 @@ class RestReader:
         self.spec = spec
         self._transport, self._sleep = transport, sleep
         self._client: httpx.Client | None = None
+        self._answered_at: datetime | None = None
 
     def __enter__(self) -> Self:
         where = str(self.spec.file)
@@ -119,7 +120,7 @@ class RestReader:
             answer = self._get(str(table.path), parameters)
             rows = self._rows(answer, table)
             if rows:
-                values = {column.name: _values(rows, column, where) for column in table.read_columns}
+                values = {column.name: values_of(rows, column, where) for column in table.read_columns}
                 yield cast_batch(values, table.read_columns, self._zone, where)
             cursor = answer.get("next_cursor")
             if not cursor:
@@ -166,6 +167,11 @@ class RestReader:
                 f"see that the server at `url` in {self.spec.file.name or 'the YAML'} is up, then pull again",
             ) from None
 
+    def _date_of(self, path: str, parameters: dict[str, str]) -> datetime | None:
+        """The ``Date`` in the head of the last answer to the call."""
+        self._get(path, parameters)
+        return self._answered_at
+
     def _get_once(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         if self._client is None:
             raise LifecourseError("the reader is not open", self._where, "use it in a `with` block")
@@ -178,6 +184,7 @@ class RestReader:
             raise LifecourseError(
                 f"GET {path}: {type(error).__name__}", self._where, f"check `url` in {self.spec.file}"
             ) from None
+        self._answered_at = _date(response)
         if response.status_code in _TRY_AGAIN:
             raise _Passing(f"status {response.status_code}", _retry_after(response))
         if response.status_code == 404:
@@ -259,6 +266,14 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
+def _date(response: httpx.Response) -> datetime | None:
+    """The ``Date`` of an answer; it may be absent or unreadable."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
 def _instant(value: object) -> datetime | None:
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
@@ -270,9 +285,12 @@ def _instant(value: object) -> datetime | None:
 _ABSENT = object()
 
 
-def _values(rows: list[dict[str, Any]], column: ColumnSpec, where: str) -> pa.Array:
+def values_of(rows: list[dict[str, Any]], column: ColumnSpec, where: str) -> pa.Array:
+    """One column of the rows, as text; `LifecourseError` if a row has no such field."""
     name = column.source or column.name
     found = [_value(row, name) for row in rows]
+    if column.optional:
+        found = [None if value is _ABSENT else value for value in found]
     if any(value is _ABSENT for value in found):
         raise LifecourseError(
             f"missing column: {name}", where, "the source has changed: mend `from` in the YAML"

@@ -23,7 +23,7 @@ from lifecourse.settings import settings
 #: How a source value becomes the column's type. `plain` is the database's own cast and must not fail.
 Cast = Literal["plain", "local_time", "text_date", "text_number", "unix_seconds"]
 #: What the vault computes from a personal column before the value disappears into it.
-Derivation = Literal["is_valid", "year"]
+Derivation = Literal["is_valid", "year", "is_nickname", "name_core", "swapped"]
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 
@@ -41,6 +41,8 @@ class ColumnSpec(BaseModel):
     derive: Derivation | None = None
     of: str | None = None
     required: bool = False
+    #: REST only: an object may lack the field, which then is null; without it a missing field stops the table.
+    optional: bool = False
 
     @property
     def postgres_type(self) -> str:
@@ -130,7 +132,14 @@ class TableSpec(BaseModel):
         for name, canonical_column in table.columns.items():
             if name in self.absent:
                 continue
-            column = self.columns.get(name) or ColumnSpec.model_validate({"from": name})
+            if canonical_column.derive and name not in self.columns:
+                if canonical_column.of in self.absent:
+                    continue
+                column = ColumnSpec.model_validate(
+                    {"derive": canonical_column.derive, "of": canonical_column.of}
+                )
+            else:
+                column = self.columns.get(name) or ColumnSpec.model_validate({"from": name})
             if column.type not in (None, canonical_column.type):
                 raise ValueError(f"column {name}: the contract says {canonical_column.type}")
             column.type = canonical_column.type
@@ -182,7 +191,9 @@ class DerivedTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sql: str = Field(description="File beside the YAML; `{table}` stands for the live rows of a raw table")
+    sql: str = Field(
+        description="File beside the YAML; `{table}` stands for the live rows of a raw table, `{timezone}` for the system's"
+    )
 
 
 class SystemSpec(BaseModel):
@@ -193,7 +204,7 @@ class SystemSpec(BaseModel):
     system: str
     serves: SystemKind
     kind: Literal["sql", "rest", "files"]
-    dialect: Literal["postgres", "mysql"] = "postgres"
+    dialect: Literal["postgres", "mysql", "stripe"] = "postgres"
     url: str | None = None
     token: str | None = None
     directory: str | None = None
@@ -213,6 +224,10 @@ class SystemSpec(BaseModel):
             raise ValueError("kind files needs a `directory`")
         if self.kind in ("sql", "rest") and not self.url:
             raise ValueError(f"kind {self.kind} needs a `url`")
+        if (self.dialect == "mysql" and self.kind != "sql") or (
+            self.dialect == "stripe" and self.kind != "rest"
+        ):
+            raise ValueError(f"kind {self.kind} has no dialect {self.dialect}")
         names = [table.name for table in self.tables]
         twice = {name for name in names if names.count(name) > 1}
         if twice:

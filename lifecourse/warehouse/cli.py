@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lifecourse.errors import LifecourseError
+from lifecourse.warehouse import branch_cli
 from lifecourse.warehouse.roles import DATABASES, WAREHOUSE, Role
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The Postgres that everything lives in: start, stop, connect, migrate, roll back.",
 )
+app.add_typer(branch_cli.app, name="branch")
 console = Console(highlight=False)
 
 AnyRole = Annotated[Role, typer.Option(help="Whom to log in as.")]
@@ -82,6 +85,36 @@ def status() -> None:
         console.print(f"Published: build {shown[0]} as of {shown[1]}, at {shown[2]:%Y-%m-%d %H:%M:%S %z}.")
     else:
         console.print("Nothing is published yet.")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="File to write", dir_okay=False)]) -> None:
+    """Write the warehouse's database into a file. It holds the vault: keep it where nobody else reads."""
+    from lifecourse.warehouse.backup import backup as write
+    from lifecourse.warehouse.connection import warehouse
+
+    write(warehouse(), file)
+    console.print(
+        f"{file} holds the warehouse. Back up {'<home>/secrets.json'} and {'<home>/privacy'} as well, elsewhere:"
+        " without the keys no value is known again, without the ledger the erased would come back.",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="File of `backup`", exists=True, dir_okay=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+) -> None:
+    """Put a backup in the place of the warehouse's database, and erase again whom the ledger names."""
+    from lifecourse.warehouse.backup import restore as put_back
+    from lifecourse.warehouse.connection import warehouse
+
+    here = warehouse()
+    if not yes:
+        typer.confirm(f"Everything in database {here.name_of()} is replaced. Go on?", abort=True)
+    again = put_back(here, file)
+    console.print(f"Restored; {again} people who had been erased were erased again.")
 
 
 @app.command()

@@ -165,7 +165,7 @@ class EmbeddedPostgres:
     @property
     def binaries(self) -> Path:
         """The folder with the server's programs, reachable by the user it runs as."""
-        found = self._given_binaries or _wheel_binaries()
+        found = self._given_binaries or wheel_binaries()
         if self._reachable(found / "postgres"):
             return found
         return self._copied_binaries(found)
@@ -615,7 +615,7 @@ def memory_bytes() -> int:
     return int(min(limits))
 
 
-def _wheel_binaries() -> Path:
+def wheel_binaries() -> Path:
     wheel = importlib.util.find_spec(WHEEL)
     for place in (wheel.submodule_search_locations or []) if wheel else []:
         folder = Path(place) / "pginstall18" / "bin"

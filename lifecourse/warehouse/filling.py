@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from psycopg import sql
 
+from lifecourse.warehouse.branches import protect
 from lifecourse.warehouse.connection import Warehouse
 from lifecourse.warehouse.public_table import (
     CORE,
@@ -118,6 +119,7 @@ def _fill_one(connection: Connection, snapshot: str, table: PublicTable) -> int:
         _copy_comments(connection, table.name)
         for role in READERS:
             connection.execute(sql.SQL("grant select on {} to {}").format(new, sql.Identifier(role.login)))
+        protect(connection, table, columns)
     vacuum = "vacuum (analyze) {}" if count <= VACUUM_ROWS else "analyze {}"
     connection.execute(sql.SQL(vacuum).format(new))
     return count

@@ -13,3 +13,5 @@ LOCK_MIGRATE = 7103
 LOCK_PUBLISH = 7104
 #: One comparison of rule sets at a time: its schemas have fixed names.
 LOCK_RULES = 7105
+#: An erasure holds it exclusively, giving out new tokens shared: no value slips in behind an erasure.
+LOCK_VAULT = 7106

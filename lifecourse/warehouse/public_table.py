@@ -38,6 +38,7 @@ class PublicTable:
 
     `customer_column` null: the rows belong to no customer. `recomputed_whole`: the table has customers in it,
     but a build may change rows of customers that are not in `core.changed_customer` (ranks, rolling windows).
+    `open_to_branches`: a table without a campus that logins of a branch may read whole.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PublicTable:
     customer_column: str | None = None
     indexes: Sequence[Sequence[str]] = ()
     recomputed_whole: bool = False
+    open_to_branches: bool = False
 
     @property
     def by_customer(self) -> bool:

@@ -56,7 +56,7 @@ from lifecourse.warehouse.public_table import (
     exists,
     quoted,
 )
-from lifecourse.warehouse.roles import Role
+from lifecourse.warehouse.roles import BRANCH, Role
 from lifecourse.warehouse.swapping import swap
 
 __all__ = [
@@ -122,6 +122,7 @@ class _Current:
     last_load_id: int
     actions: dict[str, str]
     rows: dict[str, int]
+    has_no_way_back: bool
 
 
 @dataclass
@@ -232,6 +233,12 @@ def rollback(warehouse: Warehouse, patience_seconds: float = PATIENCE_SECONDS) -
                 "one publication was rolled back already, and what was before it is not kept",
                 do="build and publish again, or build an older day into a schema of its own",
             )
+        if current.has_no_way_back:
+            raise PublishError(
+                "what was published before held somebody who has been erased since, and is gone",
+                f"publication of build {current.build_id}",
+                "build an older day into a schema of its own: it will be without that person",
+            )
         by = {way: sorted(n for n, action in current.actions.items() if action == way) for way in _WAYS}
         missing = [n for n in (*by["swapped"], *by["removed"]) if not exists(connection, PREVIOUS, n)]
         if missing:
@@ -321,6 +328,14 @@ def differences(warehouse: Warehouse, tables: Iterable[PublicTable]) -> dict[str
     return found
 
 
+def forget_previous(warehouse: Warehouse) -> None:
+    """Throw away what a rollback would put back: it holds somebody who was erased. Safe to run again."""
+    with _publisher(warehouse, "forget") as connection, connection.transaction():
+        connection.execute("update meta.publication set has_no_way_back = true where not has_no_way_back")
+        for schema in (PREVIOUS, UNDO, NEXT):
+            drop_tables(connection, schema)
+
+
 @contextmanager
 def _publisher(warehouse: Warehouse, what: str) -> Iterator[Connection]:
     """A session of the publisher that is the only one to publish; database errors come out without values."""
@@ -334,7 +349,7 @@ def _publisher(warehouse: Warehouse, what: str) -> Iterator[Connection]:
 
 def _current(connection: Connection) -> _Current | None:
     row = connection.execute(
-        "select p.publication_id, p.build_id, p.as_of, p.kind, p.last_load_id, p.actions, p.rows"
+        "select p.publication_id, p.build_id, p.as_of, p.kind, p.last_load_id, p.actions, p.rows, p.has_no_way_back"
         " from meta.publication as p join marts.publication as shown using (publication_id) where shown.is_current"
     ).fetchone()
     return _Current(*row) if row else None
@@ -498,6 +513,7 @@ def _keep_stage_on(connection: Connection) -> None:
         "select prosrc, pg_get_function_result(oid) from pg_proc where oid = to_regprocedure('marts.stage_on(date)')"
     ).fetchone()
     if there == (body, f"TABLE({result})"):
+        _grant_stage_on(connection)
         return
     if there and there[1] != f"TABLE({result})":
         connection.execute("drop function marts.stage_on(date)")
@@ -511,8 +527,12 @@ def _keep_stage_on(connection: Connection) -> None:
         "institution''s calendar. Example: select stage_code, count(*) from marts.stage_on(date ''2026-03-01'') "
         "group by stage_code.'"
     )
+    _grant_stage_on(connection)
+
+
+def _grant_stage_on(connection: Connection) -> None:
     connection.execute("revoke all on function marts.stage_on(date) from public")
-    for role in READERS:
+    for reader in (*(role.login for role in READERS), BRANCH):
         connection.execute(
-            sql.SQL("grant execute on function marts.stage_on(date) to {}").format(sql.Identifier(role.login))
+            sql.SQL("grant execute on function marts.stage_on(date) to {}").format(sql.Identifier(reader))
         )

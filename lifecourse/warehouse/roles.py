@@ -41,6 +41,16 @@ LOGINS = {
     Role.VAULT_READER: "lifecourse_vault_reader",
 }
 
+#: Group of all logins of branches: what it may read, each sees the rows of its own campuses of.
+BRANCH = "lifecourse_branch"
+#: Group role of a campus: the prefix and the campus id. Migration 0005 and the policies know it too.
+CAMPUS_PREFIX = "lifecourse_campus_"
+
+#: Group of whoever may look contacts up for some purpose, and the prefix of the group of each purpose. Migration
+#: 0009 knows it too.
+CONTACT = "lifecourse_contact"
+CONTACT_PREFIX = "lifecourse_contact_"
+
 WAREHOUSE = "lifecourse"
 SIMULATED = ("sim_signup", "sim_teaching", "sim_payments")
 #: Owner of each database, and who else may connect. The warehouse belongs to the administrator.
@@ -73,7 +83,13 @@ SCHEMAS = (
         Role.LOADER,
         readers=(Role.TRANSFORMER, Role.PUBLISHER),
         writers={
-            Role.TRANSFORMER: {"build": "insert, update", "check_result": "insert, update"},
+            Role.TRANSFORMER: {
+                "build": "insert, update",
+                "check_result": "insert, update",
+                "model_parameter": "insert, delete",
+                "risk_model": "insert, delete",
+                "risk_model_band": "insert, delete",
+            },
             Role.PUBLISHER: {"build": "update", "check_result": "insert", "publication": "insert, update"},
         },
     ),
@@ -84,7 +100,8 @@ SCHEMAS = (
     # Nobody but the loader reads the vault's tables: a look-up is a function that checks and logs.
     Schema("vault", Role.LOADER, callers=(Role.VAULT_READER,)),
     Schema("canonical", Role.LOADER, readers=(Role.TRANSFORMER,)),
-    Schema("core", Role.TRANSFORMER, readers=(Role.PUBLISHER,)),
+    # The loader's look-up of contacts asks it for permissions.
+    Schema("core", Role.TRANSFORMER, readers=(Role.PUBLISHER, Role.LOADER)),
     Schema("marts", Role.PUBLISHER, readers=(Role.TRANSFORMER, Role.BI_READER, Role.ANALYST)),
     # Nobody looks into these; their tables move to and from `marts` with the rights they have.
     Schema("marts_next", Role.PUBLISHER),
@@ -103,13 +120,14 @@ DATABASE_RIGHTS: dict[Role, str] = {
     Role.ANALYST: "temporary",
 }
 
-#: Settings that come with a session. Readers' limits also bound how long a publication waits for them.
+#: Settings that come with a reader's session. Their limits also bound how long a publication waits for it.
+READER_SETTINGS = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "2min",
+    "idle_in_transaction_session_timeout": "2min",
+}
 ROLE_SETTINGS: dict[Role, dict[str, str]] = {
-    Role.BI_READER: {
-        "default_transaction_read_only": "on",
-        "statement_timeout": "2min",
-        "idle_in_transaction_session_timeout": "2min",
-    },
+    Role.BI_READER: READER_SETTINGS,
     Role.ANALYST: {
         "statement_timeout": "10min",
         "idle_in_transaction_session_timeout": "5min",

@@ -18,6 +18,8 @@ from lifecourse.warehouse.connection import warehouse as current_warehouse
 from lifecourse.warehouse.locks import LOCK_MIGRATE
 from lifecourse.warehouse.migrations import migrate
 from lifecourse.warehouse.roles import (
+    BRANCH,
+    CONTACT,
     DATABASE_RIGHTS,
     DATABASES,
     LOGINS,
@@ -52,7 +54,7 @@ def set_up(warehouse: Warehouse | None = None, databases: Iterable[str] = tuple(
             connection.execute("select pg_advisory_lock(%s)", (LOCK_MIGRATE,))
             _make_roles(connection, warehouse)
             for database in databases:
-                _make_database(connection, warehouse, database)
+                make_database(connection, warehouse, database)
             if WAREHOUSE in databases:
                 # The lock is held on: two that set up at once must not both make the schemas.
                 _make_schemas(warehouse)
@@ -157,6 +159,9 @@ def _make_roles(connection: Connection, warehouse: Warehouse) -> None:
                         name, sql.Identifier(setting), sql.Literal(value)
                     )
                 )
+    for group in (BRANCH, CONTACT):
+        if group not in there:
+            connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(group)))
     _grant_memberships(connection, superuser)
 
 
@@ -188,7 +193,8 @@ def _join(connection: Connection, login: str) -> None:
         )
 
 
-def _make_database(connection: Connection, warehouse: Warehouse, database: str) -> None:
+def make_database(connection: Connection, warehouse: Warehouse, database: str) -> None:
+    """Make the database unless it is there, and give its roles their rights on it."""
     owner, _ = DATABASES[database]
     name = warehouse.name_of(database)
     exists = connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone()
@@ -222,6 +228,10 @@ def _grant_database(connection: Connection, warehouse: Warehouse, database: str)
             sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(warehouse.login(role)))
         )
     if database == WAREHOUSE:
+        for group in (BRANCH, CONTACT):
+            connection.execute(
+                sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(group))
+            )
         for role, rights in DATABASE_RIGHTS.items():
             connection.execute(
                 sql.SQL("grant {} on database {} to {}").format(
@@ -252,6 +262,8 @@ def _make_schemas(warehouse: Warehouse) -> None:
                         "alter default privileges for role {} in schema {} grant select on tables to {}"
                     ).format(owner, name, sql.Identifier(role.login))
                 )
+        # Its tables are granted one by one as they are filled, each behind its policies.
+        connection.execute(sql.SQL("grant usage on schema marts to {}").format(sql.Identifier(BRANCH)))
         # A table is filled in marts_next and then moved to marts: it brings its rights with it.
         for role in _schema("marts").readers:
             connection.execute(
@@ -281,6 +293,16 @@ def _grant_tables(warehouse: Warehouse) -> None:
                             sql.Identifier(role.login),
                         )
                     )
+        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(Role.PUBLISHER.login)))
+        connection.execute(sql.SQL("grant select on marts.publication to {}").format(sql.Identifier(BRANCH)))
+        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(Role.LOADER.login)))
+        # They check who asks for what, and write it down: nothing else of the vault is open to anybody.
+        connection.execute(
+            sql.SQL(
+                "grant usage on schema vault to {0};"
+                " grant execute on function vault.ask_contacts(text, text, text[], text), vault.contacts(uuid) to {0}"
+            ).format(sql.Identifier(CONTACT))
+        )
 
 
 def _schema(name: str) -> Schema:

@@ -80,6 +80,8 @@ class _View:
     name: str
     owner: str
     definition: str | None  # null: a materialised view, which cannot be defined again in place
+    #: Such as security_invoker=true, without which a view shows what its owner may see.
+    options: Sequence[str] = ()
 
     @property
     def label(self) -> str:
@@ -145,7 +147,8 @@ def _views_over(connection: Connection, tables: Sequence[str]) -> list[_View]:
     return [
         _View(*row)
         for row in connection.execute(
-            "select distinct n.nspname, v.relname, r.rolname, case v.relkind when 'v' then pg_get_viewdef(v.oid) end"
+            "select distinct n.nspname, v.relname, r.rolname, case v.relkind when 'v' then pg_get_viewdef(v.oid) end,"
+            " coalesce(v.reloptions, '{}')"
             " from pg_depend as d join pg_rewrite as w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass"
             " join pg_class as v on v.oid = w.ev_class join pg_namespace as n on n.oid = v.relnamespace"
             " join pg_roles as r on r.oid = v.relowner join pg_class as t on t.oid = d.refobjid"
@@ -169,8 +172,10 @@ def _repoint(connection: Connection, view: _View, deadline: float) -> bool:
             connection.execute(f"set local lock_timeout = {left}")
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(view.owner)))
             connection.execute(
-                sql.SQL("create or replace view {} as {}").format(
+                sql.SQL("create or replace view {}{} as {}").format(
                     sql.Identifier(view.schema, view.name),
+                    # Names and values as the catalogue has them.
+                    sql.SQL(f" with ({', '.join(view.options)})" if view.options else ""),
                     sql.SQL(view.definition),
                 )
             )

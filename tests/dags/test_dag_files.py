@@ -90,6 +90,8 @@ def test_order_of_tasks(dag_bag: Any) -> None:
     for name in PULLS:
         assert chain(name) == ["pull", "check_and_merge", "deliver"]
     assert chain("build_marts") == ["begin", "transform", "audit", "publish"]
+    assert chain("train_models") == ["fit"]
+    assert chain("honour_erasure_requests") == ["retain", "honour"]
     assert chain("watch_freshness") == ["check"]
 
 

@@ -147,6 +147,8 @@ def test_where_days_are_not_today_s_no_dag_starts_by_the_clock(
         "pull_payments": "PartitionedAtRuntime",
         "pull_bills": "PartitionedAtRuntime",
         "watch_freshness": "NullTimetable",
+        "train_models": "NullTimetable",
+        "honour_erasure_requests": "NullTimetable",
         "build_marts": "PartitionedAssetTimetable",
     }
 

@@ -142,6 +142,15 @@ def test_the_watch_looks_every_hour(dag_bag: Any) -> None:
     assert info.run_after == local("2026-03-01 11:00")
 
 
+def test_models_are_trained_on_mondays_after_the_night(dag_bag: Any) -> None:
+    table = timetable(dag_bag.dags["train_models"])
+    restriction = TimeRestriction(
+        earliest=pendulum.instance(local("2026-03-01 10:01")), latest=None, catchup=True
+    )
+    info = table.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    assert info.run_after == local("2026-03-02 06:00")
+
+
 def test_another_institution_has_other_days(monkeypatch: pytest.MonkeyPatch, dag_files: list[Path]) -> None:
     """The zone is the institution's setting; in London the clocks change on 29 March 2026."""
     monkeypatch.setenv("LIFECOURSE_TIMEZONE", "Europe/London")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import tempfile
@@ -29,6 +30,7 @@ from lifecourse.errors import LifecourseError
 from lifecourse.orchestration import demo as demo_module
 from lifecourse.orchestration.client import Client
 from lifecourse.orchestration.demo import BILL_DAYS, Demo, Simulated, StepFailed
+from lifecourse.orchestration.home import _fernet_key
 from lifecourse.orchestration.processes import Airflow
 from lifecourse.orchestration.settings import orchestration_settings
 from lifecourse.settings import PROJECT, settings
@@ -46,6 +48,10 @@ KILLS = int(os.environ.get("LIFECOURSE_TEST_AIRFLOW_KILLS", "3"))
 VICTIMS = ("worker", "scheduler", "postgres")
 #: Seconds between two kills: the first third of a night pulls, the rest builds.
 PAUSE = (4.0, 16.0)
+#: What the server keeps its tables in; beside it lies its log.
+SERVER_DATA = ("pgdata/base", "pgdata/pg_wal")
+#: A secret that comes by the environment, as on a server; the others are made by the installation.
+PAYMENTS_TOKEN = "given-by-the-environment-5f0c1d7e"
 #: A night that was disturbed is started again, as a person would, at most so often.
 TRIES = 4 + KILLS
 
@@ -137,7 +143,9 @@ class Play(Demo):
                     super()._night(airflow, number)
                 except StepFailed as failed:
                     self.stumbled.append(f"{failed.step}: {failed.error}")
-                    # Somebody comes, starts what has stopped, and triggers the night again.
+                    # Somebody comes, waits for Postgres, which may have a lot to recover on a busy machine, starts
+                    # what has stopped, and triggers the night again.
+                    warehouse().wait(300)
                     time.sleep(5)
                     airflow._restarts.clear()
                     airflow.keep_running()
@@ -220,6 +228,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         "LIFECOURSE_HOME": str(home),
         "LIFECOURSE_DAGS_DIR": str(dags),
         "LIFECOURSE_AIRFLOW_PORT": "28180",
+        "LIFECOURSE_SECRET_PAYMENTS_TOKEN": PAYMENTS_TOKEN,
     }
     _forget_settings()
     try:
@@ -268,7 +277,7 @@ def test_airflow_knows_no_personal_value(played: Played) -> None:
 
 def test_no_file_holds_a_personal_value(played: Played) -> None:
     """Logs of tasks (those that failed on the third day too), of Airflow's processes and of Postgres; Data Docs."""
-    kept_on_purpose = ("pgdata", "simulator", "calm")
+    kept_on_purpose = (*SERVER_DATA, "simulator", "calm")
     assert files_with(played.home, played.canaries, kept_on_purpose) == set()
     logs = files_with(played.home, ["What to do"], kept_on_purpose)
     assert any("dag_id=pull_teaching" in name for name in logs)
@@ -276,13 +285,75 @@ def test_no_file_holds_a_personal_value(played: Played) -> None:
     assert list(played.home.glob("data_docs/**/*.html"))
 
 
-def test_the_demo_prints_no_personal_value_and_no_password(played: Played) -> None:
+def test_the_demo_prints_no_personal_value(played: Played) -> None:
     assert "quarantine" in played.said.lower()
     assert [each for each in played.canaries if each in played.said] == []
-    secrets = [
-        value
-        for value in json.loads((played.home / "secrets.json").read_text(encoding="utf-8")).values()
-        if len(value) >= 16
-    ]
-    assert secrets
-    assert [each for each in secrets if each in played.said] == []
+
+
+def test_the_demo_ends_with_an_erasure(played: Played) -> None:
+    """Somebody who was known to the systems is honoured, and found in no table by the number they had."""
+    asked = re.search(r"privacy erase (C\d+) --now", played.said)
+    assert asked
+    assert re.search(r"Request \S+ is honoured", played.said)
+    assert re.search(r"places with anything of that person left\W+0\W", played.said)
+    assert f"Asked again for {asked[1]}: nobody has this id" in played.said
+    assert tables_with(played.warehouse, [asked[1]]) == set()
+    assert tables_with(played.warehouse, [_another_customer(played)]), "the search finds what is there"
+
+
+def _another_customer(played: Played) -> str:
+    with played.warehouse.connect(Role.BI_READER) as connection:
+        row = connection.execute("select min(customer_id) from marts.dim_customer").fetchone()
+    assert row
+    return str(row[0])
+
+
+def secrets_of(home: Path) -> dict[str, str]:
+    """Every secret of the installation by its name: those that it made, what follows from them, one that it was given."""
+    made: dict[str, str] = json.loads((home / "secrets.json").read_text(encoding="utf-8"))
+    return made | {"fernet key in use": _fernet_key(), "payments_token": PAYMENTS_TOKEN}
+
+
+def test_every_kind_of_secret_is_looked_for(played: Played) -> None:
+    made = secrets_of(played.home)
+    assert made.keys() >= {
+        *(f"warehouse_{role}" for role in Role), "vault_key_1", "suppression_key", "payments_token",
+        "airflow_fernet", "airflow_jwt", "airflow_api_key", "airflow_login",
+    }  # fmt: skip
+    assert all(len(value) >= 16 for value in made.values()), "long enough to be found by themselves only"
+
+
+def test_no_file_but_those_made_for_them_holds_a_secret(played: Played) -> None:
+    """Logs of tasks, of Airflow's processes and of Postgres, rendered pages, dbt's artefacts."""
+    secrets = secrets_of(played.home).values()
+    made_for_them = {"secrets.json", "airflow/airflow.cfg", "airflow/login.json"}
+    # What lies in the server's data files is asked of its tables.
+    assert files_with(played.home, secrets, SERVER_DATA) == made_for_them
+    assert {played.home.joinpath(name).stat().st_mode & 0o077 for name in made_for_them} == {0}
+    planted = played.home / "logs" / "planted.log"
+    for name, value in secrets_of(played.home).items():
+        planted.write_text(f"connecting to postgresql://somebody:{value}@127.0.0.1/x\n", encoding="utf-8")
+        assert files_with(played.home / "logs", secrets) == {"planted.log"}, f"a log with {name} is found"
+    planted.unlink()
+
+
+def test_no_table_holds_a_secret(played: Played) -> None:
+    """Airflow's database (XCom, rendered fields, event log, variables, connections), and the warehouse's."""
+    secrets = secrets_of(played.home)
+    for database in ("airflow", None):
+        assert tables_with(played.warehouse, secrets.values(), database) == set()
+        with played.warehouse.connect(Role.ADMIN, database) as connection:
+            connection.execute("create table public.planted (said jsonb)")
+            connection.execute(
+                "insert into public.planted values (jsonb_build_object('return_value', %s::text))",
+                (f"token={secrets['warehouse_loader']}",),
+            )
+            connection.commit()
+            found = tables_with(played.warehouse, secrets.values(), database)
+            connection.execute("drop table public.planted")
+            connection.commit()
+        assert found == {"public.planted"}, "a secret in a document is found"
+
+
+def test_the_demo_prints_no_secret(played: Played) -> None:
+    assert [name for name, value in secrets_of(played.home).items() if value in played.said] == []

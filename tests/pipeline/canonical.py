@@ -131,7 +131,7 @@ def snapshot(warehouse: Warehouse, schema: str) -> dict[str, list[str]]:
             name
             for (name,) in connection.execute(
                 "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'"
-                " and relname ~ '^(fct_|dim_|mart_|customer_due|lead_due|lifecycle_due)' order by relname",
+                " and relname ~ '^(fct_|dim_|mart_|customer_due|lead_due|lifecycle_due|care_due)' order by relname",
                 (schema,),
             )
         ]

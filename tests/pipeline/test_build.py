@@ -94,7 +94,9 @@ FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
     "courses": [{"course_id": "K1", "name": "Piano", "product_line": "arts", "delivery": "scheduled"}],
     "classes": [{"class_id": "A1", "course_id": "K1", "campus_id": "P1", "status": "open"}],
     "learners": [learner(each) for each in ("1", "2", "3", "4", "5", "6")] + [learner("7", is_test=True)],
-    "leads": [lead("L1", "1"), lead("L2", "2"), lead("L8"), lead("L9", campus_id="P2")],
+    "leads": [lead("L1", "1"), lead("L2", "2"), lead("L8", contact_id="K8"), lead("L9", campus_id="P2"),
+              # A zombie on the second day, and a day late to be taken up.
+              lead("L11", created_at=at("2025-12-12")), lead("L12", created_at=at("2026-02-07"))],
     "touchpoints": [
         {"touchpoint_id": "T1", "lead_id": "L8", "channel": "call", "direction": "out", "occurred_at": at("2025-08-21")},
         {"touchpoint_id": "T2", "lead_id": "L1", "learner_id": "1", "channel": "call", "direction": "in",
@@ -130,6 +132,9 @@ FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
     "homework": [
         {"homework_id": "H1", "learner_id": "2", "due_on": date(2026, 2, 9), "submitted_at": at("2026-02-08")},
         {"homework_id": "H2", "learner_id": "3", "due_on": date(2026, 2, 11)},
+        {"homework_id": "H3", "learner_id": "2", "enrolment_id": "O2-e", "topic": "scales", "due_on": date(2026, 2, 5),
+         "submitted_at": at("2026-02-06"), "score": 60},
+        {"homework_id": "H4", "learner_id": "3", "enrolment_id": "O3-e", "topic": "scales", "due_on": date(2026, 2, 6)},
     ],
     "learning_sessions": [
         {"session_id": "Z1", "learner_id": "2", "kind": "video", "activity_count": 3,
@@ -137,10 +142,60 @@ FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
         {"session_id": "Z2", "learner_id": "2", "kind": "login", "activity_count": 0,
          "started_at": at("2026-02-10", "00:30")},
     ],
+    "assessments": [
+        {"assessment_result_id": "E1", "learner_id": "2", "enrolment_id": "O2-e", "kind": "unit", "topic": "scales",
+         "taken_on": date(2026, 2, 4), "score": 55, "max_score": 100},
+        # Taken on the second day.
+        {"assessment_result_id": "E2", "learner_id": "2", "kind": "mock", "topic": "rhythm", "taken_on": date(2026, 2, 11),
+         "score": 90, "max_score": 100},
+    ],
+    "assessment_topics": [
+        {"assessment_topic_id": "E1-1", "assessment_result_id": "E1", "learner_id": "2", "topic": "scales", "score": 15,
+         "max_score": 50},
+        {"assessment_topic_id": "E1-2", "assessment_result_id": "E1", "learner_id": "2", "topic": "chords", "score": 40,
+         "max_score": 50},
+    ],
+    "pauses": [{"pause_id": "B1", "learner_id": "5", "from_on": date(2026, 2, 9), "reason": "travel"}],
     "referrals": [{"referral_id": "R1", "referrer_learner_id": "2", "referred_lead_id": "L8",
-                   "referred_at": at("2025-08-19")}],
+                   "referrer_contact_id": "K2", "referred_at": at("2025-08-19")}],
     "complaints": [{"complaint_id": "Q1", "learner_id": "3", "opened_at": at("2026-02-06")}],
-    "consents": [{"consent_id": "N1", "learner_id": "2", "purpose": "marketing", "is_granted": True,
+    "contacts": [{"contact_id": "K2", "community": "00000000-0000-0000-0000-00000000000a"},
+                 # Told on the second day, without a load.
+                 {"contact_id": "K8", "community": "00000000-0000-0000-0000-00000000000a", "income_band": "low",
+                  "updated_at": at("2026-02-11")}],
+    # Taken back on the second day, and noted on it of somebody of whom nothing else changes.
+    "learner_traits": [{"trait_id": "Y2", "learner_id": "2", "kind": "taboo", "code": "late_call",
+                        "noted_at": at("2026-02-01"), "withdrawn_at": at("2026-02-11")},
+                       {"trait_id": "Y7", "learner_id": "7", "kind": "personality", "code": "patient",
+                        "noted_at": at("2026-02-11")}],
+    "contracts": [{"contract_id": "V1", "lead_id": "L1", "learner_id": "1", "signed_at": at("2025-09-02"), "status": "signed"},
+                  # Cancelled on the second day, without a load; and one that names the lead of somebody else.
+                  {"contract_id": "V3", "learner_id": "3", "signed_at": at("2026-01-02"), "status": "cancelled",
+                   "cancelled_at": at("2026-02-11")},
+                  {"contract_id": "V8", "lead_id": "L8", "signed_at": at("2026-02-05"), "status": "signed"}],
+    "handovers": [{"handover_id": "B3", "learner_id": "3", "handed_over_at": at("2026-01-03"), "documents_at": at("2026-01-04"),
+                   "account_at": at("2026-01-05"), "timetable_at": at("2026-02-11"), "accepted_at": at("2026-02-11")}],
+    "activities": [{"activity_id": "E1", "campus_id": "P1", "kind": "lecture", "starts_at": at("2026-02-11")}],
+    "activity_attendance": [
+        {"activity_attendance_id": "E1-1", "activity_id": "E1", "learner_id": "2", "registered_at": at("2026-02-09"),
+         "updated_at": at("2026-02-09")},
+        {"activity_attendance_id": "E1-2", "activity_id": "E1", "lead_id": "L8", "registered_at": at("2026-02-09"),
+         "is_attended": True, "updated_at": at("2026-02-11")},
+    ],
+    "service_requests": [{"service_request_id": "W1", "learner_id": "2", "opened_at": at("2026-02-01"),
+                          "first_reply_at": at("2026-02-02"), "closed_at": at("2026-02-11")}],
+    # Due on the first day, broken on the second.
+    "commitments": [{"commitment_id": "M1", "learner_id": "4", "due_on": FIRST, "made_at": at("2026-02-01")}],
+    "interventions": [{"intervention_id": "I3", "learner_id": "3", "signal_code": "complaint", "result": "kept",
+                       "opened_at": at("2026-02-07"), "closed_at": at("2026-02-08")},
+                      # It is asked on the second day whether the customer is still there.
+                      {"intervention_id": "I2", "learner_id": "2", "signal_code": "inactive", "result": "kept",
+                       "opened_at": at("2025-12-01"), "closed_at": at("2025-12-13")}],
+    "exit_interviews": [{"exit_interview_id": "J1", "learner_id": "1", "reason_code": "price", "offer_code": "pause",
+                         "is_offer_accepted": True, "interviewed_at": at("2026-02-09"), "answered_at": at("2026-02-11")}],
+    "rewards": [{"reward_id": "F1", "referral_id": "R1", "beneficiary": "referrer", "learner_id": "2",
+                 "granted_at": at("2026-02-01")}],
+    "consents": [{"consent_id": "N1", "learner_id": "2", "purpose": "marketing", "is_granted": True, "is_guardian": True,
                   "given_at": at("2025-09-03")}],
     "closed_days": [{"closed_day_id": "D1", "closed_on": date(2026, 2, 9)}],
     "goals": [
@@ -155,7 +210,13 @@ FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
 SECOND_NIGHT: dict[str, list[dict[str, Any]]] = {
     # New: a learner with everything, and a lead that turns out to be learner 6.
     "learners": [learner("8", registered_at=at("2026-02-11")), learner("2", campus_id="P2")],
-    "leads": [lead("L8", "6", status="converted", updated_at=at("2026-02-11")), lead("L10", "8")],
+    "leads": [lead("L8", "6", status="converted", contact_id="K8", updated_at=at("2026-02-11")), lead("L10", "8")],
+    # An answer comes between contacts that were there, and somebody else is named with the lead of learner 1.
+    "touchpoints": [
+        {"touchpoint_id": "T3", "lead_id": "L8", "channel": "call", "direction": "in", "occurred_at": at("2025-08-20")},
+        {"touchpoint_id": "T4", "lead_id": "L1", "learner_id": "2", "channel": "wechat", "direction": "out",
+         "occurred_at": at("2026-02-10")},
+    ],
     "orders": [order("O8", "8", "2026-02-11")],
     "order_lines": [line("O8", "2026-02-12", "2026-06-30")],
     "payments": [payment("O8", "2026-02-11"), payment("O5", "2026-02-11")],
@@ -165,11 +226,20 @@ SECOND_NIGHT: dict[str, list[dict[str, Any]]] = {
     # Changed: a complaint closes, a lesson was on another day, somebody leaves.
     "complaints": [{"complaint_id": "Q1", "learner_id": "3", "opened_at": at("2026-02-06"),
                     "closed_at": at("2026-02-11")}],
-    "lessons": [lesson("X1", "2026-02-04")],
+    "lessons": [lesson("X1", "2026-02-04"), lesson("X4", "2026-02-11", class_id="A2")],
+    # Learner 3 makes up in another class for what was missed.
+    "attendance": [attended("A5", "3", "X4", "O3", "made_up") | {"makes_up_lesson_id": "X1"}],
+    "homework": [{"homework_id": "H4", "learner_id": "3", "enrolment_id": "O3-e", "topic": "scales",
+                  "due_on": date(2026, 2, 6), "submitted_at": at("2026-02-11"), "score": 70}],
     "enrolments": [enrolment("O3", "3", "2026-01-02", status="withdrawn", withdrawn_on=date(2026, 2, 11))],
+    # Late: noted before the first night.
+    "learner_traits": [{"trait_id": "Y3", "learner_id": "3", "kind": "interest", "code": "drawing",
+                        "noted_at": at("2026-02-03")}],
     "closed_days": [{"closed_day_id": "D2", "closed_on": date(2026, 2, 17)}],
 }  # fmt: skip
 GONE = {"attendance": ["A4"], "touchpoints": ["T2"], "leads": ["L9"]}
+#: Lead L8 on the first night, when nobody knew that it was of learner 6.
+PROSPECT_OF_6 = "C000000008"
 
 
 @dataclass
@@ -224,12 +294,17 @@ def nights(module_warehouse: Warehouse) -> Nights:
 def test_the_first_night_is_whole_and_the_second_is_not(nights: Nights) -> None:
     assert (nights.first.kind, nights.first.status) == ("full", "published")
     assert (nights.second.kind, nights.second.status) == ("incremental", "published")
-    assert set(nights.second.stage_seconds) == {"seed", "run", "test", "audit", "publish"}
+    assert set(nights.second.stage_seconds) == {"identity", "seed", "run", "test", "audit", "publish"}
     assert nights.published == 2
 
 
 def test_a_night_computes_those_touched_and_those_due(nights: Nights) -> None:
-    expected = {customer(nights.warehouse, each) for each in ("1", "2", "3", "4", "5", "6", "8")}
+    expected = {
+        customer(nights.warehouse, each)
+        # Leads of nobody are customers too: one is gone, two change by time alone.
+        for each in ("1", "2", "3", "4", "5", "6", "8", "lead:L9", "lead:L11", "lead:L12")
+    }
+    expected.add(PROSPECT_OF_6)
     assert nights.changed == expected, "learner 7 was neither touched nor due"
     assert nights.second.changed_customers == len(expected)
 
@@ -240,6 +315,31 @@ def test_incremental_equals_full(nights: Nights) -> None:
     assert set(second) == set(full)
     assert {name for name in second if second[name] != full[name]} == set()
     assert all(full[name] for name in ("fct_lead", "fct_payment", "fct_lifecycle_span", "dim_customer"))
+
+
+def test_an_action_of_an_earlier_list_has_its_result(nights: Nights) -> None:
+    # Learner 1 was lapsing when the first list was made, nobody called, and the day after the customer had left.
+    lapsing = f"signal_lapsing:{customer(nights.warehouse, '1')}"
+    assert any(lapsing in row for row in nights.core["first"]["mart_next_action"])
+    assert nights.core["first"]["fct_action_result"] == []
+    found = rows(
+        nights.warehouse,
+        "select first_listed_on, done_on, is_done_in_time, signal_closed_on, is_mature from marts.fct_action_result"
+        f" where action_id like '{lapsing}:%'",
+    )
+    assert found == [(SECOND, None, False, SECOND, False)]
+
+
+def test_what_was_listed_is_told_of_published_builds_only(nights: Nights) -> None:
+    logged = dict(rows(nights.warehouse, "select build_id, count(*) from core.action_log group by build_id"))
+    assert nights.old_day.build_id not in logged, "nobody works on the list of a rebuilt day"
+    assert set(logged) <= {nights.first.build_id, nights.second.build_id, nights.full.build_id}
+    listed_first = set(nights.core["first"]["mart_next_action"])
+    assert logged[nights.first.build_id] == len(listed_first)
+    # The list of the second day has no results yet; what the build that was never published listed has none ever.
+    assert len(nights.core["second"]["fct_action_result"]) == len(listed_first)
+    assert nights.core["full"]["fct_action_result"] == nights.core["second"]["fct_action_result"]
+    assert nights.core["old day"]["fct_action_result"] == []
 
 
 def test_every_staging_view_finds_a_few_rows_by_index(nights: Nights) -> None:
@@ -270,7 +370,8 @@ def test_an_old_day_gives_that_days_answer(nights: Nights) -> None:
     # What was learnt since about the past belongs to it: a late session, a lesson on another day, another campus,
     # a link of a lead, rows deleted, a payment whose row says another day now. The rest is what was published that
     # night.
-    relearnt = {customer(nights.warehouse, each) for each in ("1", "2", "3", "5", "6", "8")}
+    relearnt = {customer(nights.warehouse, each) for each in ("1", "2", "3", "5", "6", "8", "lead:L9")}
+    relearnt.add(PROSPECT_OF_6)
     first, again = nights.core["first"], nights.core["old day"]
     for name in (
         "fct_order",
@@ -315,6 +416,22 @@ def test_analysts_see_an_old_day_and_bi_does_not(nights: Nights) -> None:
                      id="lesson on another day"),
         pytest.param("select count(*) from core.fct_attendance where attendance_id = 'A3'", 1, id="lesson that was due"),
         pytest.param("select count(*) from core.fct_attendance where attendance_id = 'A4'", 0, id="deleted"),
+        pytest.param("select makes_up_lesson_id || ' ' || makes_up_lesson_on from core.fct_attendance"
+                     " where attendance_id = 'A5'", "X1 2026-02-04", id="made up"),
+        pytest.param("select made_up_on from core.fct_attendance where attendance_id = 'A2'", date(2026, 2, 11),
+                     id="missed and made up since"),
+        pytest.param("select submission_status || ' ' || days_late from core.fct_homework where homework_id = 'H4'",
+                     "late 5", id="handed in after all"),
+        pytest.param("select submission_status || coalesce(days_late, -1) from core.fct_homework where homework_id = 'H2'",
+                     "missing-1", id="due and missing"),
+        pytest.param("select status from core.fct_goal where goal_id = 'G1'", "missed", id="goal missed"),
+        pytest.param("select status || gained_score from core.fct_goal where goal_id = 'G2'", None, id="no baseline"),
+        pytest.param("select weak_topic_list || ' ' || topics || ' ' || homework_late from core.fct_learning_week"
+                     " where customer_id = '{2}' and week_on = '2026-02-02'", "scales 2 1", id="weak in scales"),
+        pytest.param("select learners || ' ' || scheduled_seats || ' ' || attended_seats || ' ' || homework_late"
+                     " || ' ' || attendance_rate from core.fct_class_week where class_id = 'A1' and week_on = '2026-02-02'",
+                     "2 2 1 2 0.5000", id="a week of the class, a seat deleted since"),
+        pytest.param("select count(*) from core.fct_assessment_topic where customer_id = '{2}'", 2, id="topics"),
         pytest.param("select count(*) from core.fct_lead where lead_id = 'L9'", 0, id="deleted lead of nobody"),
         pytest.param("select status from core.fct_lead where lead_id = 'L8'", "converted", id="lead that changed"),
         pytest.param("select closed_on from core.fct_complaint where complaint_id = 'Q1'", date(2026, 2, 11),
@@ -326,10 +443,32 @@ def test_analysts_see_an_old_day_and_bi_does_not(nights: Nights) -> None:
                      id="touchpoint of a lead that became a customer"),
         pytest.param("select referred_customer_id from core.fct_referral where referral_id = 'R1'", "{6}",
                      id="referral of that lead"),
+        pytest.param("select touch_no from core.fct_touchpoint where touchpoint_id = 'T1'", 2, id="place in the trajectory"),
+        pytest.param("select response_hours from core.fct_touchpoint where touchpoint_id = 'T1'", 24, id="answer to a question"),
+        pytest.param("select is_zombie from core.fct_lead where lead_id = 'L11'", True, id="lead that nobody answers for"),
+        pytest.param("select is_breached from core.fct_process_step where customer_id = 'C000000011'", True, id="deadline passed"),
+        pytest.param("select status from core.fct_commitment", "broken", id="promise that was due"),
+        pytest.param("select status from core.fct_contract where contract_id = 'V3'", "cancelled", id="contract cancelled"),
+        pytest.param("select customer_id from core.fct_contract where contract_id = 'V8'", "{6}", id="contract of that lead"),
+        pytest.param("select attended_count from core.fct_activity", 1, id="who came, once noted"),
+        pytest.param("select is_activated from core.fct_handover", True, id="timetable given"),
+        pytest.param("select resolution_hours from core.fct_service_request", 240, id="request closed"),
+        pytest.param("select is_still_customer from core.fct_intervention where intervention_id = 'I2'", True, id="look back"),
+        pytest.param("select is_offer_accepted from core.fct_exit_interview", True, id="offer taken"),
+        pytest.param("select network from core.fct_referral_network", "neighbour", id="neighbours"),
         pytest.param("select session_count from core.fct_learning_day where learning_on = '2026-02-10'", 2,
                      id="half past midnight and half past eleven are one day"),
         pytest.param("select is_reportable from core.dim_customer where customer_id = '{7}'", False, id="test account"),
         pytest.param("select marketing_consent from core.dim_customer where customer_id = '{2}'", True, id="consent"),
+        pytest.param("select valid_from || ' ' || valid_to from core.dim_customer_profile_history"
+                     " where customer_id = '{2}' and taboos = 'late_call'", "2026-02-01 2026-02-11", id="taboo taken back"),
+        pytest.param("select taboos from core.dim_customer_profile where customer_id = '{2}'", None, id="and gone"),
+        pytest.param("select personality from core.dim_customer_profile where customer_id = '{7}'", "patient",
+                     id="noted for that day"),
+        pytest.param("select told_interests || ' ' || valid_from from core.dim_customer_profile_history"
+                     " where customer_id = '{3}' and is_current", "drawing 2026-02-03", id="noted late"),
+        pytest.param("select income_band || ' ' || valid_from from core.dim_customer_profile_history"
+                     " where customer_id = '{6}' and is_current", "low 2026-02-11", id="background told that day"),
         pytest.param("select current_stage from core.dim_customer where customer_id = '{1}'", "terminated",
                      id="lapsed by time alone"),
         pytest.param("select opened_on || ' ' || closed_on || ' ' || (evidence ->> 'goal_id') from core.fct_risk_signal"
@@ -350,8 +489,24 @@ def test_what_the_second_night_knows(nights: Nights, query: str, expected: Any) 
 
 
 def test_customer_ids_stay(nights: Nights) -> None:
-    registry = rows(nights.warehouse, "select learner_id, customer_id from core.customer_registry order by 1")
-    assert registry == [(str(n), f"C{n:09}") for n in range(1, 9)]
+    registry = dict(rows(nights.warehouse, "select learner_id, customer_id from core.customer_registry"))
+    assert registry == {
+        **{str(n): f"C{n:09}" for n in range(1, 8)},
+        "lead:L1": "C000000001", "lead:L2": "C000000002", "lead:L8": "C000000006", "lead:L9": "C000000009",
+        "lead:L11": "C000000010", "lead:L12": "C000000011", "8": "C000000012", "lead:L10": "C000000012",
+    }  # fmt: skip
+
+
+def test_a_prospect_who_turns_out_to_be_a_customer_is_folded_and_leaves_no_row(nights: Nights) -> None:
+    found = rows(
+        nights.warehouse,
+        "select event, from_id, into_id, rule from marts.fct_identity_merge where level = 'customer'",
+    )
+    assert found == [("merge", PROSPECT_OF_6, customer(nights.warehouse, "6"), "explicit_learner")]
+    assert any(PROSPECT_OF_6 in row for row in nights.core["first"]["dim_customer"])
+    for name, held in nights.core["marts"].items():
+        if name != "fct_identity_merge":
+            assert not any(PROSPECT_OF_6 in row for row in held), name
 
 
 def test_every_column_of_core_has_a_comment(nights: Nights) -> None:
@@ -393,15 +548,20 @@ def test_a_build_that_was_interrupted_resumes(warehouse: Warehouse, monkeypatch:
     canonical.deliver(FIRST)
     build_id = building.begin(FIRST, into=warehouse)
     asked: dict[str, list[int]] = {}
-    run = Dbt.run
+    run, test = Dbt.run, Dbt.test
 
-    def interrupted(self: Dbt, command: str, names: Sequence[str], *more: Any) -> list[NodeOutcome]:
+    def counted(self: Dbt, command: str, names: Sequence[str], *more: Any) -> list[NodeOutcome]:
         asked.setdefault(command, []).append(len(names))
-        if command == "test" and len(asked["test"]) == 1:
-            raise _Interrupted
         return run(self, command, names, *more)
 
-    monkeypatch.setattr(Dbt, "run", interrupted)
+    def interrupted(self: Dbt, names: Sequence[str], *more: Any) -> list[NodeOutcome]:
+        if not asked.setdefault("test", []):
+            asked["test"].append(len(names))
+            raise _Interrupted
+        return test(self, names, *more)
+
+    monkeypatch.setattr(Dbt, "run", counted)
+    monkeypatch.setattr(Dbt, "test", interrupted)
     with pytest.raises(_Interrupted):
         building.transform(build_id, warehouse)
     assert building.builds(into=warehouse)[0].status == "failed"
@@ -414,7 +574,7 @@ def test_a_build_that_was_interrupted_resumes(warehouse: Warehouse, monkeypatch:
     with warehouse.connect(Role.TRANSFORMER) as connection:
         connection.execute("update meta.build set status = 'failed' where build_id = %s", (build_id,))
     canonical.load({"learners": [learner("9")]})
-    assert building.transform(build_id, warehouse).changed_customers == 8
+    assert building.transform(build_id, warehouse).changed_customers == 8 + 4, "and the leads of nobody"
     assert asked["run"][-1] == whole
 
 

@@ -226,6 +226,8 @@ def test_the_tests_of_the_models_pass(institution: Institution) -> None:
     institution.everybody_changes()
     institution.build(NIGHTS[-1], "full")
     selected = ["path:models/lifecycle", "path:tests/lifecycle", "path:seeds/lifecycle"]
+    # Models that come after the lifecycle refer to it in their tests, but are not built here.
+    selected += ["--exclude", "path:models/care", "path:tests/actions"]
     outcomes = institution.models.dbt.run("test", selected, institution.models.variables(NIGHTS[-1]))
     assert [(each.name, each.message) for each in outcomes if not each.is_good] == []
     kinds = [each.kind for each in outcomes]

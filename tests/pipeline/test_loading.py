@@ -13,8 +13,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from lifecourse import contract
 from lifecourse.errors import LifecourseError
 from lifecourse.loading import deliver, merge_system, pull_system
+from lifecourse.loading.ddl import recreate_canonical_views
 from lifecourse.loading.merge import MergeReport
 from lifecourse.loading.pull import end_of_day
 from lifecourse.sources.spec import SystemSpec, load_system
@@ -155,6 +157,7 @@ def test_every_row_read_is_merged_unchanged_or_quarantined(school: School) -> No
         "updated": 0,
         "unchanged": 0,
         "quarantined": 3,
+        "suppressed": 0,
         "deleted": 0,
         "rechecked": 0,
         "released": 0,
@@ -194,6 +197,71 @@ def test_a_changed_row_keeps_its_old_version_in_history(school: School) -> None:
     assert school.query(f"select distinct kind, key from meta.touched where load_id = {load}") == [
         ("learner", "1")
     ]
+
+
+def test_every_version_of_a_learner_is_kept_for_the_history_of_attributes(school: School) -> None:
+    school.pupil(1)
+    school.night()
+    school.source.execute("update pupil set campus_id = 2, changed = '2026-03-02 08:00' where id = 1")
+    school.night(NEXT)
+    versions = school.query("select campus_id, _load_id from canonical.learner_versions order by updated_at")
+    assert [campus for campus, _ in versions] == ["1", "2"]
+    assert versions[0][1] < versions[1][1]
+
+
+CONTACTS = """
+system: front_desk
+serves: signup
+kind: sql
+url: {url}
+timezone: Asia/Shanghai
+tables:
+  - name: contacts
+    maps_to: contacts
+    from: public.parent
+    absent: [campus_id, name, phone, phone_is_valid, wechat_unionid, email, relation, region, community, education,
+             occupation]
+    columns:
+      contact_id: id
+      is_decision_maker: decides
+      income_band: income
+      created_at: {{from: changed, cast: local_time}}
+      updated_at: {{from: changed, cast: local_time}}
+"""
+
+
+def test_every_version_of_a_contact_is_kept_for_the_history_of_its_background(
+    school: School, tmp_path: Path
+) -> None:
+    school.source.execute(
+        "create table parent (id bigint primary key, decides boolean, income text, changed timestamp);"
+        " insert into parent values (1, true, 'low', '2026-03-01 10:00')"
+    )
+    path = tmp_path / "front_desk.yml"
+    path.write_text(CONTACTS.format(url=school.spec.url))
+    desk = School(school.source, load_system(path), school.warehouse)
+    desk.night()
+    school.source.execute("update parent set income = 'middle', changed = '2026-03-02 08:00'")
+    desk.night(NEXT)
+    assert desk.query(
+        "select contact_id, is_decision_maker, income_band, education, updated_at"
+        " from canonical.contact_versions order by updated_at"
+    ) == [
+        ("1", True, "low", None, datetime.fromisoformat("2026-03-01T10:00+08:00")),
+        ("1", True, "middle", None, datetime.fromisoformat("2026-03-02T08:00+08:00")),
+    ]
+    columns = {
+        (table, name)
+        for table, name in desk.query(
+            "select table_name::text, column_name::text from information_schema.columns"
+            " where table_schema = 'canonical' and table_name like '%\\_versions'"
+        )
+    }
+    personal = {
+        name for each in contract.tables().values() for name, of in each.columns.items() if of.personal
+    }
+    assert {table for table, _ in columns} == {"learner_versions", "contact_versions"}
+    assert not {name for _, name in columns} & personal
 
 
 def test_an_update_that_fails_leaves_the_last_good_version_marked_stale(school: School) -> None:
@@ -461,3 +529,26 @@ def test_the_source_has_nothing_new(school: School) -> None:
         ("school", NEXT),
     ]
     assert timedelta(days=1) == end_of_day(NEXT) - end_of_day(DAY)
+
+
+def test_views_of_an_older_contract_are_made_anew(warehouse: Warehouse) -> None:
+    """A column that the contract gained in the middle: Postgres would not replace the view in place."""
+    with warehouse.connect(Role.LOADER) as connection:
+        recreate_canonical_views(connection, {})
+        connection.execute("drop view canonical.contacts")
+        connection.execute(
+            "create view canonical.contacts as select null::text as contact_id, null::text as _system where false"
+        )
+        connection.execute("create view canonical.stg_contacts as select contact_id from canonical.contacts")
+        connection.execute("comment on schema canonical is 'views of an older version'")
+        recreate_canonical_views(connection, {})
+        columns = [
+            name
+            for (name,) in connection.execute(
+                "select attname::text from pg_attribute where attrelid = 'canonical.contacts'::regclass"
+                " and attnum > 0 order by attnum"
+            )
+        ]
+        staged = connection.execute("select to_regclass('canonical.stg_contacts')").fetchone()
+    assert columns == [*contract.tables()["contacts"].columns, "_system", "_load_id", "_is_stale"]
+    assert staged == (None,)

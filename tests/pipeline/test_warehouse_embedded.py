@@ -25,7 +25,7 @@ from lifecourse.secrets import secret
 from lifecourse.settings import PROJECT, settings
 from lifecourse.warehouse.connection import Role, Warehouse, WarehouseUnreachable, from_url
 from lifecourse.warehouse.connection import warehouse as current_warehouse
-from lifecourse.warehouse.embedded import ADMIN, HOST, EmbeddedError, EmbeddedPostgres, _wheel_binaries
+from lifecourse.warehouse.embedded import ADMIN, HOST, EmbeddedError, EmbeddedPostgres, wheel_binaries
 from lifecourse.warehouse.roles import WAREHOUSE
 from lifecourse.warehouse.setup import set_up
 
@@ -279,7 +279,7 @@ def test_a_folder_that_is_no_database_is_left_alone(home: Path) -> None:
 @pytest.mark.skipif(not IS_ROOT, reason="only root must become somebody else")
 def test_root_in_a_folder_nobody_else_may_enter() -> None:
     closed = Path(tempfile.mkdtemp())  # mode 0700
-    package = _wheel_binaries().parents[1]
+    package = wheel_binaries().parents[1]
     shutil.copytree(package / "pginstall18", closed / package.name / "pginstall18", symlinks=True)
     shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs")
     postgres = EmbeddedPostgres(

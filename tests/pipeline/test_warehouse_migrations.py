@@ -70,3 +70,26 @@ def test_numbers_have_no_gap_and_no_double(folder: Path, name: str, message: str
     (folder / name).write_text("select 1;")
     with pytest.raises(MigrationError, match=message):
         found(folder)
+
+
+def test_customers_keep_their_ids_when_identity_comes(warehouse: Warehouse) -> None:
+    with warehouse.connect(Role.ADMIN) as connection:
+        for (name,) in connection.execute(
+            "select relname from pg_class where relnamespace = 'core'::regnamespace and relkind = 'r'"
+            " and relname like 'identity_%'"
+        ).fetchall():
+            connection.execute(f"drop table core.{name}".encode())
+        connection.execute("drop sequence core.identity_account_no")
+        connection.execute("delete from meta.migration where name = 'identity'")
+        connection.execute("set local role lifecourse_transformer")
+        connection.execute(
+            "create table core.customer_registry as select '9' as learner_id, 'C000000042' as customer_id, 'b1' as"
+            " registered_by_build"
+        )
+    assert [each.name for each in migrate(warehouse)] == ["identity"]
+    with warehouse.connect(Role.TRANSFORMER) as connection:
+        kept = connection.execute(
+            "select learner_id, customer_id, first_customer_id, registered_by_build from core.identity_registry"
+        ).fetchall()
+        assert connection.execute("select to_regclass('core.customer_registry')").fetchone() == (None,)
+    assert kept == [("9", "C000000042", "C000000042", "b1")]

@@ -1,4 +1,4 @@
-"""Random books, and their way into CSV files: instalments, partial and repeated refunds, gifts, late and odd facts."""
+"""Books of a seed or drawn by hypothesis, and their way into CSV files: instalments, partial and repeated refunds, gifts, late and odd facts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings, strategies
+
 from .money_ledger import ZONE, Books, Lesson, Line, Order, Payment, Refund
 
 FIRST = date(2025, 9, 1)
@@ -18,6 +20,10 @@ AS_OF = date(2026, 3, 1)
 COURSES = {"piano": "arts", "violin": "arts", "english": "language"}
 CAMPUSES = ("north", "south")
 OUTCOMES = ("attended",) * 6 + ("late", "left_early", "made_up", "absent", "absent", "leave")
+#: Refund clauses by campus, None: of every other.
+CLAUSES: tuple[dict[str | None, str], ...] = (
+    {}, {"north": "list_price"}, {None: "list_price"}, {None: "list_price", "north": "pro_rata"},
+)  # fmt: skip
 
 
 def at(day: date, rng: random.Random) -> datetime:
@@ -27,10 +33,11 @@ def at(day: date, rng: random.Random) -> datetime:
 
 
 class Maker:
-    """Books of one seed."""
+    """Books drawn from a generator; with a prefix their keys are apart from those of others."""
 
-    def __init__(self, seed: int, customers: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, rng: random.Random, customers: int, prefix: str = "") -> None:
+        self.rng = rng
+        self.prefix = prefix
         self.books = Books(courses=dict(COURSES))
         self.count = 0
         if self.rng.random() < 0.7:
@@ -39,8 +46,9 @@ class Maker:
                 (None, "late_consumes"): self.rng.choice([Decimal(1), Decimal("0.75")]),
                 ("south", "leave_consumes"): Decimal("0.33"),
             }
+        self.books.clauses = self.rng.choice(CLAUSES)
         for number in range(customers):
-            self.customer(f"K{number:04d}")
+            self.customer(f"{prefix}K{number:04d}")
         for rows in (
             self.books.orders, self.books.order_lines, self.books.payments, self.books.refunds, self.books.lessons,
         ):  # fmt: skip
@@ -48,7 +56,7 @@ class Maker:
 
     def key(self, letter: str) -> str:
         self.count += 1
-        return f"{letter}{self.count:06d}"
+        return f"{self.prefix}{letter}{self.count:06d}"
 
     def day(self, first: date = FIRST, spread: int = 220) -> date:
         return first + timedelta(days=self.rng.randrange(spread))
@@ -59,6 +67,38 @@ class Maker:
             lines += self.order(customer_id)
         for _ in range(self.rng.choice([0, 3, 10, 25])):
             self.lesson(customer_id, lines)
+        if self.rng.random() < 0.2:
+            self.leaver(customer_id)
+
+    def leaver(self, customer_id: str) -> None:
+        """A package paid at once, some lessons of it, and the rest given back: all of it, less a fee, or too much."""
+        rng = self.rng
+        order_id, placed, campus = self.key("O"), self.day(spread=90), rng.choice(CAMPUSES)
+        net = Decimal(rng.randrange(100000, 900000)) / 100
+        line = Line(
+            self.key("L"), order_id, "piano", "arts", "package", Decimal(20), rng.choice([None, Decimal(4)]),
+            (net * rng.choice([Decimal(1), Decimal("1.25")])).quantize(Decimal("0.01")), net, None, None, None,
+        )  # fmt: skip
+        self.books.orders.append(Order(order_id, customer_id, campus, "CNY", net, at(placed, rng)))
+        self.books.order_lines.append(line)
+        self.books.payments.append(Payment(self.key("P"), order_id, "succeeded", net, "CNY", at(placed, rng)))
+        lessons = rng.randrange(1, 9)
+        for number in range(lessons):
+            lesson_at = at(placed + timedelta(days=1 + 3 * number), rng)
+            self.books.lessons.append(
+                Lesson(self.key("A"), customer_id, campus, "piano", line.order_line_id, lesson_at,
+                       Decimal(2), Decimal(2), "attended")
+            )  # fmt: skip
+        rest = (
+            net
+            * (1 - Decimal(2 * lessons) / 20)
+            * rng.choice([Decimal("0.7"), Decimal("0.95"), Decimal("1.1")])
+        )
+        gone = placed + timedelta(days=rng.randrange(5, 40))
+        self.books.refunds.append(
+            Refund(self.key("R"), order_id, line.order_line_id, rest.quantize(Decimal("0.01")), "CNY", True, "paid",
+                   datetime.combine(gone, time(9), ZONE), datetime.combine(gone, time(18), ZONE))
+        )  # fmt: skip
 
     def order(self, customer_id: str) -> list[Line]:
         rng = self.rng
@@ -69,7 +109,9 @@ class Maker:
             lines = [Line(**{**asdict(line), "net_amount": Decimal("0.00")}) for line in lines]
         net = sum((line.net_amount for line in lines), Decimal("0.00"))
         # Money of an order without a line; or a discount on the order that the lines do not show.
-        payable = Decimal(rng.randrange(100, 90000)) / 100 if not lines else net
+        payable = (
+            Decimal(rng.randrange(100, 90000)) / 100 if not lines or (not net and rng.random() < 0.3) else net
+        )
         if lines and net and rng.random() < 0.1:
             payable = max(net - Decimal("10.01"), Decimal("0.01"))
         self.books.orders.append(
@@ -87,6 +129,7 @@ class Maker:
         hours = Decimal(rng.randrange(2, 80)) / 2
         start = placed + timedelta(days=rng.randrange(-5, 25))
         end: date | None = start + timedelta(days=rng.randrange(0, 120))
+        net = Decimal(rng.randrange(1, 300000)) / 100
         if is_package:
             end = None if rng.random() < 0.5 else end
         elif rng.random() < 0.06:
@@ -95,7 +138,8 @@ class Maker:
             self.key("L"), order_id, course, COURSES.get(str(course), "arts"), "package" if is_package else "period",
             hours if is_package and rng.random() < 0.95 else None,
             Decimal(rng.randrange(1, 8)) if is_package and rng.random() < 0.4 else None,
-            Decimal(rng.randrange(1, 300000)) / 100,
+            (net * rng.choice([Decimal(1), Decimal("1.1"), Decimal("1.37")])).quantize(Decimal("0.01")),
+            net,
             placed + timedelta(days=rng.randrange(10)) if rng.random() < 0.3 else None,
             start if rng.random() < 0.8 else None,
             end,
@@ -136,7 +180,7 @@ class Maker:
         named = rng.choice(lines).order_line_id if lines and rng.random() < 0.7 else None
         self.books.refunds.append(
             Refund(
-                self.key("R"), order_id, named, amount, currency, rng.random() < 0.35, resolution,
+                self.key("R"), order_id, named, amount, currency, rng.random() < 0.5, resolution,
                 datetime.combine(asked, time(9), ZONE),
                 datetime.combine(resolved, time(18), ZONE) if resolved else None,
             )
@@ -162,7 +206,34 @@ class Maker:
 
 def books_of(seed: int, customers: int) -> Books:
     """Books that are the same for the same seed."""
-    return Maker(seed, customers).books
+    return Maker(random.Random(seed), customers).books
+
+
+def drawn_books(examples: int) -> Books:
+    """Books of as many examples by hypothesis, each a customer with a history of its own, put together.
+
+    By turns hypothesis draws every choice, so that equal days and least and largest amounts are common, or a seed. The same
+    number of examples gives the same books.
+    """
+    together = Books(courses=dict(COURSES))
+    together.rules = {("north", "absence_consumes"): Decimal("0.5"), (None, "late_consumes"): Decimal("0.75")}
+    together.clauses = dict(CLAUSES[3])
+
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategies.booleans().flatmap(lambda by_seed: strategies.randoms(use_true_random=by_seed)))
+    def collect(rng: random.Random) -> None:
+        example = Maker(rng, 1, prefix=f"H{len(together.orders)}.{len(together.lessons)}.").books
+        for name in ("orders", "order_lines", "payments", "refunds", "lessons"):
+            getattr(together, name).extend(getattr(example, name))
+
+    collect()
+    return together
 
 
 def write(folder: Path, books: Books) -> None:
@@ -182,8 +253,9 @@ def write(folder: Path, books: Books) -> None:
     _write(
         folder / "courses.csv", ["course_id", "product_line"], [list(pair) for pair in books.courses.items()]
     )
-    rules = [[campus or "", rule, str(share)] for (campus, rule), share in books.rules.items()]
-    _write(folder / "rules.csv", ["campus_id", "rule", "value"], rules)
+    rules = [[campus or "", rule, str(share), ""] for (campus, rule), share in books.rules.items()]
+    rules += [[campus or "", "refund_clause", "", clause] for campus, clause in books.clauses.items()]
+    _write(folder / "rules.csv", ["campus_id", "rule", "value", "choice"], rules)
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,7 @@ class Line:
     kind: str
     paid_hours: Decimal | None
     gift_hours: Decimal | None
+    list_amount: Decimal
     net_amount: Decimal
     granted_on: date | None
     starts_on: date | None
@@ -92,6 +93,8 @@ class Books:
     courses: dict[str, str] = field(default_factory=dict)
     #: (campus or None, rule) -> share
     rules: dict[tuple[str | None, str], Decimal] = field(default_factory=dict)
+    #: campus or None -> pro_rata or list_price
+    clauses: dict[str | None, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -109,6 +112,9 @@ class Lot:
     starts_on: date | None = None
     ends_on: date | None = None
     units: Decimal | None = None
+    #: List price of the line, and the hours or days that it is for: those given on top have none.
+    list_amount: Decimal = NOTHING
+    list_units: Decimal | None = None
     billed: Decimal = NOTHING
     refunded: Decimal = NOTHING
     used: Decimal = NOTHING
@@ -172,8 +178,11 @@ def shares(total: Decimal, weights: list[Decimal]) -> list[Decimal]:
 
 
 def weights_of(lines: list[Line]) -> list[Decimal]:
-    nets = [line.net_amount for line in lines]
-    return nets if sum(nets) > 0 else [Decimal(1) for _ in lines]
+    """Net amounts; where all are 0, list prices; where all of these are 0 too, the same for each."""
+    for weights in ([line.net_amount for line in lines], [line.list_amount for line in lines]):
+        if sum(weights) > 0:
+            return weights
+    return [Decimal(1) for _ in lines]
 
 
 class Ledger:
@@ -232,13 +241,14 @@ class Ledger:
                 start = line.starts_on or granted or day_of(order.placed_at)
                 lot = Lot(
                     line.order_line_id, order.campus_id, line.product_line, order.currency, line.kind,
-                    order.customer_id, line.course_id, granted, ends_on=line.ends_on,
+                    order.customer_id, line.course_id, granted, ends_on=line.ends_on, list_amount=line.list_amount,
                 )  # fmt: skip
                 if line.kind == "package":
                     lot.units = (line.paid_hours or Decimal(0)) + (line.gift_hours or Decimal(0))
+                    lot.list_units = line.paid_hours
                 elif line.ends_on:
                     lot.starts_on = min(start, line.ends_on)
-                    lot.units = Decimal((line.ends_on - lot.starts_on).days + 1)
+                    lot.units = lot.list_units = Decimal((line.ends_on - lot.starts_on).days + 1)
                 self.lots[lot.lot_id] = lot
 
     def _granted_on(self, order: Order, line: Line) -> date | None:
@@ -365,7 +375,19 @@ class Ledger:
                 self._expire(lot, today)
             elif self._given_up_today(lot, today):
                 lot.given_up_on = today
+                self._claw_back(lot, today)
                 self._recognise(lot, today, "settled", lot.value)
+
+    def _claw_back(self, lot: Lot, today: date) -> None:
+        """Under the clause, hours or days used cost their list price once the rest is given back."""
+        clause = self.books.clauses.get(lot.campus_id, self.books.clauses.get(None, "pro_rata"))
+        if clause != "list_price" or not lot.list_units:
+            return
+        at_list = cents(Fraction(lot.list_amount) * Fraction(lot.used) / Fraction(lot.list_units))
+        # No more than the institution kept in the end.
+        so_far = min(at_list, lot.value)
+        if so_far > lot.recognised:
+            self._recognise(lot, today, "clawback", so_far)
 
     # -- lessons -----------------------------------------------------------------------------------
 
@@ -459,7 +481,7 @@ class Ledger:
         for book in sorted({*sums, *closing}):
             of = sums[book]
             opening = closing.get(book, NOTHING)
-            recognised = of["consumed"] + of["elapsed"] + of["adjusted"] + of["settled"]
+            recognised = of["consumed"] + of["elapsed"] + of["adjusted"] + of["clawback"] + of["settled"]
             closing[book] = opening + of["billing"] - of["refund"] - recognised - of["expired"]
             self.days[(today, *book)] = (
                 opening, of["billing"], of["refund"], recognised, of["expired"], closing[book],

@@ -1,4 +1,4 @@
-"""The production models and the plain ledger agree to the cent, row by row, on random books."""
+"""The production models and the plain ledger agree to the cent, row by row, on books that hypothesis or a seed draws."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from lifecourse import books as production
+from lifecourse.feeding import HistoryError
 from lifecourse.warehouse.connection import Warehouse
 
 from . import money_books
-from .money_books import AS_OF, books_of, write
+from .money_books import AS_OF, books_of, drawn_books, write
 from .money_ledger import Books, Outcome, cents, kept, owed, shares
 
 SHOWN = 12
@@ -82,11 +83,11 @@ def compare(books: Books, as_of: date, folder: Path, server: Warehouse) -> Rows:
 
 
 @by_production
-def test_random_books(tmp_path: Path, warehouse: Warehouse) -> None:
+def test_books_drawn_by_hypothesis(tmp_path: Path, warehouse: Warehouse) -> None:
     """Every kind of movement and of coverage occurs, and each row is the ledger's."""
-    ours = compare(books_of(1, 500), AS_OF, tmp_path, warehouse)
+    ours = compare(drawn_books(200), AS_OF, tmp_path, warehouse)
     kinds = {row[2] for row in ours["movements"]}
-    assert kinds == {"billing", "refund", "consumed", "adjusted", "settled", "expired"}
+    assert kinds == {"billing", "refund", "consumed", "adjusted", "clawback", "settled", "expired"}
     assert {row[2] for row in ours["consumption"]} == {"package", "period", "none"}
     assert {row[3] for row in ours["deferred_days"]} == {"CNY", "USD"}
 
@@ -117,6 +118,7 @@ def test_random_books_of_more_seeds(tmp_path: Path, warehouse: Warehouse) -> Non
 def test_the_ledger_balances(seed: int) -> None:
     """What is owed on all lots is the last closing of all books, and no lot is owed less than nothing."""
     outcome = kept(books_of(seed, 60), AS_OF)
+    assert all(amount > 0 for (_, _, kind), amount in outcome.movements.items() if kind == "clawback")
     balances = dict(owed(outcome))
     assert min(balances.values()) >= 0
     closing = sum((amounts[-1] for key, amounts in outcome.days.items() if key[0] == AS_OF), Decimal(0))
@@ -142,3 +144,25 @@ def test_a_difference_of_a_cent_is_found() -> None:
     row = next(row for row in rows["deferred_days"] if row[-1] != "0.00")
     other = (*row[:-1], text(Decimal(row[-1]) + Decimal("0.01")))
     assert len(differences({**full, "deferred_days": full["deferred_days"] - {row} | {other}}, rows)) == 2
+
+
+@by_production
+@pytest.mark.parametrize(
+    ("row", "needed"),
+    [
+        (["", "refund_clause", "1", ""], "refund_clause needs a choice, and no value"),
+        (["", "refund_clause", "1", "pro_rata"], "refund_clause needs a choice, and no value"),
+        (["", "late_consumes", "", "pro_rata"], "late_consumes needs a value, and no choice"),
+        (["", "late_consumes", "", ""], "late_consumes needs a value, and no choice"),
+    ],
+)
+def test_a_rule_is_a_number_or_a_word(
+    tmp_path: Path, module_warehouse: Warehouse, row: list[str], needed: str
+) -> None:
+    write(tmp_path, Books())
+    text = ",".join(row)
+    (tmp_path / "rules.csv").write_text(f"campus_id,rule,value,choice\n{text}\n", encoding="utf-8")
+    with pytest.raises(HistoryError) as caught:
+        production.keep(tmp_path, AS_OF, tmp_path / "out", module_warehouse)
+    assert caught.value.what == needed
+    assert caught.value.where == "rules.csv line 2"

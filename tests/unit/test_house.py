@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=900)
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=2400)
 
 
 def _tracked() -> list[Path]:

@@ -1,4 +1,4 @@
-"""docs/lifecycle.md shows what its sources hold."""
+"""docs/lifecycle.md and docs/facts.md show what their sources hold."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from lifecourse.handbook import cookbook
 from lifecourse.handbook.picture import SEEDS
 
 
-def test_the_page_shows_the_questions_and_answers_of_the_book() -> None:
-    assert cookbook.PAGE.read_text(encoding="utf-8") == cookbook.page(), "run scripts/cookbook"
+@pytest.mark.parametrize("book", cookbook.BOOKS, ids=lambda book: book.name)
+def test_the_page_shows_the_questions_and_answers_of_the_book(book: cookbook.Book) -> None:
+    assert book.page.read_text(encoding="utf-8") == cookbook.page(book), "run scripts/cookbook"
 
 
 def test_every_code_of_the_seeds_is_explained() -> None:
-    explained = cookbook.PAGE.read_text(encoding="utf-8").partition(cookbook.BEGIN)[0]
+    explained = cookbook.LIFECYCLE.page.read_text(encoding="utf-8").partition(cookbook.BEGIN)[0]
     codes = set()
     for name, column in (
         ("lifecycle_stage", "stage_code"),

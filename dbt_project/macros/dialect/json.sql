@@ -18,3 +18,29 @@
         {%- endfor -%}
     ))
 {%- endmacro %}
+
+{# Values side by side, to be compared as one: empty ones are equal to empty ones. #}
+{% macro json_array(expressions) -%}
+    {{ return(adapter.dispatch('json_array')(expressions)) }}
+{%- endmacro %}
+
+{% macro default__json_array(expressions) -%}
+    jsonb_build_array({{ expressions | join(', ') }})
+{%- endmacro %}
+
+{% macro spark__json_array(expressions) -%}
+    to_json(array({{ expressions | join(', ') }}))
+{%- endmacro %}
+
+{# A number in a JSON object, by its name; null where it is not there. #}
+{% macro json_number(json, name) -%}
+    {{ return(adapter.dispatch('json_number')(json, name)) }}
+{%- endmacro %}
+
+{% macro default__json_number(json, name) -%}
+    cast({{ json }} ->> '{{ name }}' as double precision)
+{%- endmacro %}
+
+{% macro spark__json_number(json, name) -%}
+    cast(get_json_object({{ json }}, '$.{{ name }}') as double)
+{%- endmacro %}

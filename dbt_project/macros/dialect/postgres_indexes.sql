@@ -12,7 +12,13 @@
     {%- for columns in meta.get('indexes', []) + meta.get('core_indexes', []) -%}
         {%- do wanted.append({'columns': columns}) -%}
     {%- endfor -%}
+    {%- set statements = [] -%}
     {%- for index in wanted + config.get('indexes', default=[]) -%}
-        {% do run_query(get_create_index_sql(relation, index)) %}
+        {%- do statements.append(get_create_index_sql(relation, index) | trim) -%}
     {%- endfor -%}
+    {%- if statements -%}
+        {%- call statement('create_indexes') -%}
+            {{ statements | join(';\n') }}
+        {%- endcall -%}
+    {%- endif -%}
 {% endmacro %}

@@ -77,3 +77,43 @@
 {% macro spark__days(first, last) -%}
     select explode(sequence({{ first }}, {{ last }}, interval 1 day)) as day_on
 {%- endmacro %}
+
+{# Hours from one instant to another, with their fraction. #}
+{% macro hours_between(earlier, later) -%}
+    {{ return(adapter.dispatch('hours_between')(earlier, later)) }}
+{%- endmacro %}
+
+{% macro default__hours_between(earlier, later) -%}
+    (extract(epoch from ({{ later }} - {{ earlier }})) / 3600)
+{%- endmacro %}
+
+{% macro spark__hours_between(earlier, later) -%}
+    ((unix_timestamp({{ later }}) - unix_timestamp({{ earlier }})) / 3600)
+{%- endmacro %}
+
+{# The ISO week of a day as text, 2026-W10. #}
+{% macro iso_week(day) -%}
+    {{ return(adapter.dispatch('iso_week')(day)) }}
+{%- endmacro %}
+
+{% macro default__iso_week(day) -%}
+    to_char({{ day }}, 'IYYY"-W"IW')
+{%- endmacro %}
+
+{# The week belongs to the year of its Thursday. #}
+{% macro spark__iso_week(day) -%}
+    concat(extract(yearofweek from {{ day }}), '-W', lpad(cast(weekofyear({{ day }}) as string), 2, '0'))
+{%- endmacro %}
+
+{# An instant on the clock of the institution. #}
+{% macro local_time(instant) -%}
+    {{ return(adapter.dispatch('local_time')(instant)) }}
+{%- endmacro %}
+
+{% macro default__local_time(instant) -%}
+    (({{ instant }}) at time zone '{{ var("institution_timezone") }}')
+{%- endmacro %}
+
+{% macro spark__local_time(instant) -%}
+    from_utc_timestamp({{ instant }}, '{{ var("institution_timezone") }}')
+{%- endmacro %}

@@ -43,7 +43,7 @@ def test_staging_is_what_the_contract_says() -> None:
         if path.is_file()
     }
     assert written == staging.generate(), "run scripts/generate_staging"
-    assert len([name for name in written if name.endswith(".sql")]) == len(contract.tables()) == 44
+    assert len([name for name in written if name.endswith(".sql")]) == len(contract.tables()) == 49
 
 
 CLOCKS = re.compile(
@@ -109,6 +109,21 @@ def test_a_public_table_has_a_key_and_a_campus_for_its_customers(name: str) -> N
         "its grain is not tested"
     )
     assert "Example:" in model["description"], "no example question"
+
+
+def test_figures_that_branches_read_whole_have_no_small_cells() -> None:
+    for name, model in PUBLIC.items():
+        if not model["config"]["meta"].get("open_to_branches") or name.startswith("dim_"):
+            continue
+        counted = {
+            c["name"] for c in model["columns"] if c["name"].endswith(("customers", "_count", "learners"))
+        }
+        tested = {
+            test["no_small_cell"]["arguments"]["column"]
+            for test in model.get("data_tests", [])
+            if "no_small_cell" in test
+        }
+        assert counted <= tested, f"{name}: cells below five would tell of single people"
 
 
 def test_no_personal_column_leaves_staging() -> None:

@@ -17,10 +17,12 @@ from lifecourse.simulator.bills import (
     ALIPAY_COLUMNS,
     BEIJING,
     WECHAT_COLUMNS,
+    Bill,
     last_ready_day,
     ready_at,
     write_bills,
 )
+from lifecourse.simulator.fault_plan import FaultPlan, Kind
 from lifecourse.simulator.schema import PAYMENTS, TABLES, create_table
 from lifecourse.sources.bills import BillRow, parse_alipay_bill, parse_wechat_bill
 from lifecourse.warehouse.connection import Role, Warehouse
@@ -217,12 +219,16 @@ def test_no_bill_shows_a_whole_name_or_number(payments: psycopg.Connection[Any],
     )
 
 
+def twice(share: float) -> FaultPlan:
+    return FaultPlan(faults={Kind.SAME_BILL_TWICE: share})
+
+
 class TestSameBillTwice:
     def test_every_bill_comes_again_and_says_the_same(
         self, payments: psycopg.Connection[Any], tmp_path: Path
     ) -> None:
         written = write_bills(
-            payments, tmp_path, DAY - timedelta(days=9), DAY + timedelta(days=9), same_bill_twice=1
+            payments, tmp_path, DAY - timedelta(days=9), DAY + timedelta(days=9), plan=twice(1)
         )
         bills = read(tmp_path)
         copies = [bill for bill in written if bill.copy_of]
@@ -238,7 +244,7 @@ class TestSameBillTwice:
         ways = set()
         for seed in range(8):
             folder = tmp_path / str(seed)
-            for bill in write_bills(payments, folder, DAY, DAY, same_bill_twice=1, seed=seed):
+            for bill in write_bills(payments, folder, DAY, DAY, plan=twice(1), seed=seed):
                 if bill.copy_of:
                     ways.add((bill.channel, bill.path.read_bytes() == bill.copy_of.read_bytes()))
         assert ways == {("wechat", True), ("alipay", True), ("alipay", False)}
@@ -249,9 +255,76 @@ class TestSameBillTwice:
         def copied(seed: int, share: float) -> set[str]:
             folder = tmp_path / f"{seed}-{share}-{len(list(tmp_path.iterdir()))}"
             days = DAY - timedelta(days=9), DAY + timedelta(days=9)
-            written = write_bills(payments, folder, *days, same_bill_twice=share, seed=seed)
+            written = write_bills(payments, folder, *days, plan=twice(share), seed=seed)
             return {bill.path.name for bill in written if bill.copy_of}
 
         assert copied(1, 0) == set()
         assert copied(1, 0.5) == copied(1, 0.5)
         assert len({frozenset(copied(seed, 0.5)) for seed in range(6)}) > 1
+
+
+class TestDiscrepancies:
+    DAYS = DAY - timedelta(days=9), DAY + timedelta(days=9)
+
+    def bills(
+        self, payments: psycopg.Connection[Any], folder: Path, *kinds: Kind, seed: int = 0
+    ) -> tuple[list[Bill], dict[str, BillRow]]:
+        """What was written, and the rows read back, by transaction and refund."""
+        plan = FaultPlan(faults=dict.fromkeys(kinds, 1))
+        written = write_bills(payments, folder, *self.DAYS, plan=plan, seed=seed)
+        # Totals under a bill are those of its rows: the parsers refuse whole any other.
+        rows = {row.bill_row_id: row for rows in read(folder).values() for row in rows}
+        return written, rows
+
+    def test_a_row_is_left_off_but_never_the_last(
+        self, payments: psycopg.Connection[Any], tmp_path: Path
+    ) -> None:
+        _, whole = self.bills(payments, tmp_path / "whole")
+        written, rows = self.bills(payments, tmp_path / "less", Kind.BILL_ROW_MISSING)
+        missing = [each.entry.own_id for bill in written for each in bill.discrepancies]
+        assert len(rows) + len(missing) == len(whole)
+        assert len(missing) >= 2
+        assert all(bill.rows == 1 for bill in written)
+
+    def test_a_row_is_added_under_a_number_nobody_has(
+        self, payments: psycopg.Connection[Any], tmp_path: Path
+    ) -> None:
+        _, whole = self.bills(payments, tmp_path / "whole")
+        written, rows = self.bills(payments, tmp_path / "more", Kind.BILL_ROW_UNKNOWN)
+        added = {each.entry.transaction_id for bill in written for each in bill.discrepancies}
+        assert set(whole) < set(rows)
+        assert {row.channel_transaction_id for key, row in rows.items() if key not in whole} == added
+        assert all(row.row_kind == "payment" for key, row in rows.items() if key not in whole)
+
+    @pytest.mark.parametrize("kind", [Kind.BILL_AMOUNT_DIFFERS, Kind.BILL_FEE_DIFFERS])
+    def test_amounts_and_fees_differ_by_what_is_noted(
+        self, payments: psycopg.Connection[Any], tmp_path: Path, kind: Kind
+    ) -> None:
+        _, whole = self.bills(payments, tmp_path / "whole")
+        signs = set()
+        for seed in range(4):
+            written, rows = self.bills(payments, tmp_path / str(seed), kind, seed=seed)
+            noted = {
+                (each.entry.transaction_id, each.entry.refund_id): each.difference
+                for bill in written
+                for each in bill.discrepancies
+            }
+            assert set(rows) == set(whole)
+            for key, row in rows.items():
+                sign = -1 if row.row_kind == "refund" else 1
+                difference = noted.get((row.channel_transaction_id, row.merchant_refund_id), Decimal(0))
+                is_amount = kind is Kind.BILL_AMOUNT_DIFFERS
+                assert row.amount - whole[key].amount == (sign * difference if is_amount else 0)
+                assert row.fee_amount is not None
+                assert row.fee_amount - (whole[key].fee_amount or 0) == (0 if is_amount else difference)
+                assert sign * row.amount > 0
+                signs.add(difference.compare(Decimal(0)))
+        assert {Decimal(-1), Decimal(1)} <= signs
+
+    def test_a_late_bill_comes_the_next_day(self, payments: psycopg.Connection[Any], tmp_path: Path) -> None:
+        plan = FaultPlan(faults={Kind.BILL_A_DAY_LATE: 1})
+        first = write_bills(payments, tmp_path, DAY, DAY, plan=plan)
+        assert [(bill.is_late, bill.rows) for bill in first] == [(True, 0)] * 2
+        assert not list(tmp_path.iterdir())
+        write_bills(payments, tmp_path, DAY, DAY + timedelta(days=1), plan=plan)
+        assert set(read(tmp_path)) == {WECHAT, ALIPAY}

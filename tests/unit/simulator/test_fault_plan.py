@@ -35,7 +35,9 @@ def test_none_has_none() -> None:
 
 
 def test_every_shipped_file_can_be_read() -> None:
-    assert {path.stem for path in SHIPPED.glob("*.yml")} == {"default", "heavy", "none", "two_on_a_row"}
+    names = {"default", "heavy", "held_out_bills", "held_out_people", "none", "two_on_a_row"}
+    assert {path.stem for path in SHIPPED.glob("*.yml")} == names
+    assert all(load_plan(name) for name in names)
     assert load_plan("two_on_a_row").pairs
 
 
@@ -68,3 +70,8 @@ def test_an_error_names_file_and_key(tmp_path: Path, text: str, named: str) -> N
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(LifecourseError, match="cannot be read"):
         load_plan(tmp_path / "absent.yml")
+
+
+def test_a_difference_that_rounding_explains_is_none(tmp_path: Path) -> None:
+    message = _error(tmp_path, 'bill_differences: {fees: ["0.01"]}')
+    assert "bill_differences.fees.0" in message

@@ -12,7 +12,7 @@ import pytest
 from lifecourse.errors import LifecourseError
 from lifecourse.simulator import institution as module
 from lifecourse.simulator.fault_log import Fault, append, read
-from lifecourse.simulator.fault_plan import Kind
+from lifecourse.simulator.fault_plan import BILL_STATUS, Kind
 from lifecourse.simulator.institution import Institution
 from lifecourse.simulator.schema import DATABASES, SYSTEM_OF, TEACHING, change_time_of, key_of
 from lifecourse.warehouse.connection import Role, Warehouse
@@ -88,7 +88,7 @@ def test_a_day_brings_rows_of_that_day_and_late_ones(lived, at: Warehouse, folde
 
 def test_every_kind_of_fault_is_listed_with_what_must_become_of_it(lived, folder: Path) -> None:
     faults = read(folder / "simulator" / "faults.jsonl")
-    assert {f.kind for f in faults} == {*Kind} - {Kind.SAME_BILL_TWICE}
+    assert {f.kind for f in faults} == {*Kind} - {Kind.SAME_BILL_TWICE, *BILL_STATUS}
     assert {f.night for f in faults} == {LAST, NEXT}
     assert {f.expect.split(":")[0] for f in faults} == {
         "quarantined", "merged", "merged_next_night", "found_by_key_comparison", "soft_deleted_next_night",

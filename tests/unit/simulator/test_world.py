@@ -11,6 +11,7 @@ import pytest
 from lifecourse.contract import tables
 from lifecourse.simulator import names
 from lifecourse.simulator.almanac import end_of
+from lifecourse.simulator.experiments import PLANTED
 from lifecourse.simulator.schema import SYSTEM_OF, TABLES, change_time_of, key_of
 from lifecourse.simulator.sheets import DAY, NONE
 from lifecourse.simulator.world import make_block
@@ -64,6 +65,8 @@ def test_about_150_events_a_customer(end) -> None:
 
 def test_every_canonical_table_but_the_bills_has_rows_and_all_its_columns(end) -> None:
     derived = {"birth_year", "learner_birth_year", "phone_is_valid", "guardian_phone_is_valid"}
+    derived |= {"learner_name_core", "learner_name_is_nickname", "learner_birth_swapped"}
+    derived |= {"name_core", "birth_date_swapped"}
     for name, contract in tables().items():
         if name == "settlement_bills":
             continue
@@ -126,6 +129,57 @@ def test_siblings_share_a_household_and_a_phone(end) -> None:
     shared = learners["household_id"] == homes[counts > 1][0]
     assert len(set(learners["guardian_phone"][shared])) == 1
     assert len(set(learners["name"][shared])) > 1
+
+
+def test_most_who_were_referred_by_neighbours_live_where_these_live() -> None:
+    shared: dict[str, list[bool]] = {}
+    for block, _ in made():
+        contacts, leads, referrals = (
+            block.sheets[name].columns for name in ("contacts", "leads", "referrals")
+        )
+        lives_in = dict(zip(contacts["contact_id"].tolist(), contacts["community"], strict=True))
+        contact_of = dict(zip(leads["lead_id"].tolist(), leads["contact_id"].tolist(), strict=True))
+        for kind, by, lead in zip(
+            referrals["source_type"],
+            referrals["referrer_contact_id"].tolist(),
+            referrals["referred_lead_id"].tolist(),
+            strict=True,
+        ):
+            pair = lives_in[by], lives_in[contact_of[lead]]
+            if None not in pair:
+                shared.setdefault("neighbour" if kind == "neighbour" else "other", []).append(
+                    pair[0] == pair[1]
+                )
+    share = {kind: sum(found) / len(found) for kind, found in shared.items()}
+    assert share["neighbour"] > 0.7
+    assert share["other"] < 0.3
+
+
+def test_unhappy_families_are_promised_more_than_is_kept(end) -> None:
+    promises = end["commitments"]
+    kept, due = promises["kept_at"], promises["due_on"]
+    over = due * DAY < END - 30 * DAY
+    in_time = there(kept) & (kept < (due + 1) * DAY)
+    assert 0.75 < in_time[over].mean() < 0.9
+    assert 0.03 < (~there(kept))[over].mean() < 0.12
+    assert (kept[there(kept)] > promises["made_at"][there(kept)]).all()
+
+
+def test_experiments_hold_what_was_planted(end) -> None:
+    assigned = end["experiment_assignments"]
+    for planted in PLANTED.values():
+        mine = assigned["experiment_id"] == planted.number
+        treated = mine & (assigned["arm"] == "treatment")
+        share = treated.sum() / mine.sum()
+        assert (0.2 < share < 0.45) if planted.lost else (0.4 < share < 0.6)
+    # Of the one that has had its time long ago, what either arm answered.
+    effect = PLANTED["an effect"]
+    mine = assigned["experiment_id"] == effect.number
+    answered = there(assigned["responded_at"])
+    for arm, rate in (("control", effect.control), ("treatment", effect.treatment)):
+        own = mine & (assigned["arm"] == arm)
+        assert abs(answered[own].mean() - rate) < 0.09
+    assert (assigned["responded_at"][answered] > assigned["assigned_at"][answered]).all()
 
 
 def test_no_lesson_is_given_on_a_closed_day() -> None:
@@ -198,6 +252,7 @@ def test_money_adds_up(end) -> None:
         ("contracts", "signed_at", "cancelled_at"), ("handovers", "handed_over_at", "accepted_at"),
         ("staff", "hired_on", "left_on"), ("advisors", "hired_on", "left_on"), ("coupons", "issued_at", "used_at"),
         ("goals", "set_on", "measured_on"), ("goals", "set_on", "due_on"),
+        ("learner_traits", "noted_at", "withdrawn_at"),
     ],
 )  # fmt: skip
 def test_nothing_ends_before_it_begins(table, first, last) -> None:
@@ -239,6 +294,8 @@ def test_words_are_those_of_the_contract(end) -> None:
         ("complaints", "category"): "teaching service price facility schedule other",
         ("refunds", "resolution"): "paid rejected withdrawn",
         ("interventions", "result"): "kept lost open",
+        ("learner_traits", "kind"): "personality interest taboo learning_preference",
+        ("learner_traits", "noted_by"): "teacher advisor service guardian learner",
     }  # fmt: skip
     for (table, column), words in known.items():
         values = end[table][column]

@@ -26,6 +26,7 @@ ALIASES = {
     "referrer_contact_id": "contacts",
     "referred_lead_id": "leads",
     "successor_class_id": "classes",
+    "makes_up_lesson_id": "lessons",
     "next_course_id": "courses",
     "owner_id": "advisors",
 }

@@ -1,14 +1,14 @@
 """A Moodle-like MariaDB or MySQL as a source.
 
-Runs against the server in ``LIFECOURSE_TEST_MYSQL_URL`` (a user who may create databases); skipped without one,
-but for what needs no server.
+Runs against a private server, or the one in ``LIFECOURSE_TEST_MYSQL_URL`` (see `tests.mariadb`); skipped where there
+is none, but for what needs no server.
 """
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,8 +23,7 @@ from lifecourse.sources.mysql import MySQLReader
 from lifecourse.sources.registry import open_reader
 from lifecourse.sources.spec import SystemSpec
 
-URL = os.environ.get("LIFECOURSE_TEST_MYSQL_URL", "")
-needs_server = pytest.mark.skipif(not URL, reason="LIFECOURSE_TEST_MYSQL_URL names no server")
+OpenReader = Callable[[], MySQLReader]
 DATABASE = f"lifecourse_test_{os.getpid()}"
 NOON = datetime(2026, 3, 1, 4, tzinfo=UTC)  # noon in Shanghai
 
@@ -63,8 +62,8 @@ def spec_of(url: str, **changed: Any) -> SystemSpec:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[pymysql.Connection[Any]]:
-    url = urlsplit(URL)
+def server(mysql_url: str) -> Iterator[pymysql.Connection[Any]]:
+    url = urlsplit(mysql_url)
     connection: pymysql.Connection[Any] = pymysql.connect(
         host=url.hostname,
         port=url.port or 3306,
@@ -108,10 +107,16 @@ def rows(server: pymysql.Connection[Any]) -> Iterator[Any]:
         yield add
 
 
-def reader() -> MySQLReader:
-    found = open_reader(spec_of(f"{URL.rstrip('/')}/{DATABASE}"))
-    assert isinstance(found, MySQLReader)
-    return found
+@pytest.fixture
+def reader(mysql_url: str) -> OpenReader:
+    """Opens a reader of the database."""
+
+    def opened() -> MySQLReader:
+        found = open_reader(spec_of(f"{mysql_url}/{DATABASE}"))
+        assert isinstance(found, MySQLReader)
+        return found
+
+    return opened
 
 
 def read(
@@ -121,9 +126,8 @@ def read(
     return [row for batch in reader.read(reader.spec.tables[0], Unit(), window) for row in batch.to_pylist()]
 
 
-@needs_server
 class TestMySQL:
-    def test_values_are_exact_and_instants_in_utc(self, rows: Any) -> None:
+    def test_values_are_exact_and_instants_in_utc(self, rows: Any, reader: OpenReader) -> None:
         rows(
             1, finalgrade="123456789012345678901.123456789", big=9007199254740993, hidden=1, lastname="欧阳",
             firstname="娜娜🎓", born="2015-02-28", local_at="2026-03-01 12:00:00.5", utc_at="2026-03-01 12:00:00.25",
@@ -150,7 +154,9 @@ class TestMySQL:
             (None,) * 3
         ] * 2
 
-    def test_the_window_is_open_at_its_start_and_closed_at_its_end(self, rows: Any) -> None:
+    def test_the_window_is_open_at_its_start_and_closed_at_its_end(
+        self, rows: Any, reader: OpenReader
+    ) -> None:
         for number in range(5):
             rows(number, timemodified=int(NOON.timestamp()) + number)
         rows(9, timemodified=0)
@@ -162,7 +168,9 @@ class TestMySQL:
         # A row that cannot tell when it changed comes every time.
         assert sorted(row["grade_id"] for row in found) == ["10", "2", "3", "9"]
 
-    def test_every_table_is_read_as_it_was_when_the_reader_opened(self, rows: Any) -> None:
+    def test_every_table_is_read_as_it_was_when_the_reader_opened(
+        self, rows: Any, reader: OpenReader
+    ) -> None:
         rows(1)
         with reader() as opened:
             rows(2)
@@ -170,7 +178,9 @@ class TestMySQL:
         with reader() as opened:
             assert [row["grade_id"] for row in read(opened)] == ["1", "2"]
 
-    def test_rows_are_streamed_in_batches(self, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_rows_are_streamed_in_batches(
+        self, rows: Any, monkeypatch: pytest.MonkeyPatch, reader: OpenReader
+    ) -> None:
         monkeypatch.setattr("lifecourse.sources.mysql.BATCH_ROWS", 2)
         for number in range(5):
             rows(number)
@@ -182,13 +192,13 @@ class TestMySQL:
             next(opened.read(opened.spec.tables[0], Unit(), window)).to_pylist()
             assert len(read(opened)) == 5
 
-    def test_columns_and_clock(self, rows: Any) -> None:
+    def test_columns_and_clock(self, rows: Any, reader: OpenReader) -> None:
         with reader() as opened:
             columns = {column.name: column.type for column in opened.columns(opened.spec.tables[0])}
             assert opened.clock().tzinfo is UTC
         assert columns["finalgrade"] == "decimal(30,9)"
 
-    def test_it_cannot_write(self, rows: Any) -> None:
+    def test_it_cannot_write(self, rows: Any, reader: OpenReader) -> None:
         with reader() as opened, opened.connection.cursor() as cursor, pytest.raises(pymysql.MySQLError):
             cursor.execute("delete from mdl_grade_grades")
 
@@ -201,20 +211,20 @@ class TestMySQL:
         ],
     )
     def test_what_the_yaml_has_wrong_is_named(
-        self, rows: Any, column: str, spec: dict[str, str], message: str
+        self, rows: Any, column: str, spec: dict[str, str], message: str, mysql_url: str
     ) -> None:
         rows(1)
-        system = spec_of(f"{URL.rstrip('/')}/{DATABASE}", columns=TABLE["columns"] | {column: spec})
+        system = spec_of(f"{mysql_url}/{DATABASE}", columns=TABLE["columns"] | {column: spec})
         with MySQLReader(system) as opened, pytest.raises(LifecourseError, match=message):
             read(opened)
 
-    def test_a_missing_table_is_named(self, rows: Any) -> None:
-        system = spec_of(f"{URL.rstrip('/')}/{DATABASE}", **{"from": "mdl_gone"})
+    def test_a_missing_table_is_named(self, rows: Any, mysql_url: str) -> None:
+        system = spec_of(f"{mysql_url}/{DATABASE}", **{"from": "mdl_gone"})
         with MySQLReader(system) as opened, pytest.raises(LifecourseError, match="mdl_gone is missing"):
             opened.columns(opened.spec.tables[0])
 
-    def test_a_wrong_password_is_told_and_not_shown(self) -> None:
-        port = urlsplit(URL).port or 3306
+    def test_a_wrong_password_is_told_and_not_shown(self, mysql_url: str) -> None:
+        port = urlsplit(mysql_url).port or 3306
         system = spec_of(f"mysql://nobody:s3cret-word@127.0.0.1:{port}/{DATABASE}")
         with (
             pytest.raises(LifecourseError, match="cannot connect: OperationalError") as caught,

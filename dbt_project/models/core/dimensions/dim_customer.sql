@@ -10,10 +10,6 @@ scope as (
     select * from {{ ref('int_customer_scope') }}
 ),
 
-learners as (
-    select * from {{ ref('stg_learners') }}
-),
-
 grades as (
     select * from {{ ref('grades') }}
 ),
@@ -26,28 +22,57 @@ lines as (
     select * from {{ ref('int_lifecycle_line') }}
 ),
 
-leads as (
-    select * from {{ ref('stg_leads') }}
+consents as (
+    select * from {{ ref('fct_consent') }}
 ),
 
 spans as (
     select * from {{ ref('fct_lifecycle_span') }}
 ),
 
+registry as (
+    select * from {{ ref('customer_registry') }}
+),
+
+-- A record that counts in no metric makes its customer one: test accounts and children of staff.
+reportable as (
+    select
+        scope.customer_id,
+        not bool_or(
+            coalesce(learners.is_test, false) or coalesce(learners.is_staff_child, false)
+            or coalesce(leads.is_test, false)
+            -- What is kept of somebody who was erased.
+            or scope.learner_id like 'erased:%'
+        ) as is_reportable
+    from scope
+    left join {{ ref('stg_learners') }} as learners on learners.learner_id = scope.learner_id
+    left join {{ ref('int_lead') }} as leads
+        on
+            leads.learner_id = scope.learner_id
+            and 'lead:' || leads.lead_id = scope.learner_id
+    group by scope.customer_id
+),
+
 attributes as (
     select
         scope.customer_id,
-        learners.birth_year,
-        learners.grade,
+        registry.account_id,
+        coalesce(learners.birth_year, leads.learner_birth_year) as birth_year,
+        coalesce(learners.grade, leads.learner_grade) as grade,
         learners.school,
         learners.region,
-        learners.acquisition_channel,
-        grades.learner_band,
-        -- Test accounts and children of staff count in no metric.
-        not coalesce(learners.is_test, false) and not coalesce(learners.is_staff_child, false) as is_reportable
+        coalesce(learners.acquisition_channel, leads.channel_code) as acquisition_channel,
+        reportable.is_reportable
     from scope
-    left join learners on learners.learner_id = scope.learner_id
-    left join grades on grades.grade = learners.grade
+    inner join registry on registry.learner_id = scope.learner_id
+    inner join reportable on reportable.customer_id = scope.customer_id
+    left join {{ ref('stg_learners') }} as learners on learners.learner_id = scope.learner_id
+    -- Of a prospect the first enquiry is all there is.
+    left join {{ ref('int_lead') }} as leads
+        on
+            leads.learner_id = scope.learner_id
+            and 'lead:' || leads.lead_id = scope.learner_id
+    where scope.is_main
 ),
 
 purchases as (
@@ -61,48 +86,13 @@ purchases as (
         and (ends_on is null or ends_on >= granted_on)
         and (cut_on is null or cut_on > granted_on)
     group by customer_id
-),
-
-consents_told as (
-    select
-        scope.customer_id,
-        consents.consent_id,
-        consents.is_granted,
-        consents.given_at
-    from scope
-    inner join {{ ref('stg_consents') }} as consents on consents.learner_id = scope.learner_id
-    where
-        consents.purpose = 'marketing'
-        and consents.given_on <= {{ as_of() }}
-    union
-    -- A contact's word holds for the learners whose enquiry the contact made.
-    select
-        scope.customer_id,
-        consents.consent_id,
-        consents.is_granted,
-        consents.given_at
-    from scope
-    inner join leads on leads.learner_id = scope.learner_id
-    inner join {{ ref('stg_consents') }} as consents on consents.contact_id = leads.contact_id
-    where
-        consents.learner_id is null
-        and consents.purpose = 'marketing'
-        and consents.given_on <= {{ as_of() }}
-),
-
-consents_in_order as (
-    select
-        customer_id,
-        is_granted,
-        -- The last word counts; of two at the same instant the refusal.
-        row_number() over (partition by customer_id order by given_at desc, is_granted, consent_id) as consent_no
-    from consents_told
 )
 
 select
     customers.customer_id,
+    attributes.account_id,
     customers.campus_id,
-    attributes.learner_band,
+    grades.learner_band,
     attributes.birth_year,
     attributes.grade,
     attributes.school,
@@ -112,10 +102,11 @@ select
     purchases.first_purchase_on,
     spans.stage_code as current_stage,
     spans.phase_code as current_phase,
-    consents_in_order.is_granted as marketing_consent,
+    consents.is_granted as marketing_consent,
     attributes.is_reportable
 from customers
 inner join attributes on attributes.customer_id = customers.customer_id
+left join grades on grades.grade = attributes.grade
 -- Before the first contact there is nobody to speak of.
 inner join contacts on contacts.customer_id = customers.customer_id
 left join purchases on purchases.customer_id = customers.customer_id
@@ -123,7 +114,8 @@ left join spans
     on
         spans.customer_id = customers.customer_id
         and spans.is_current
-left join consents_in_order
+left join consents
     on
-        consents_in_order.customer_id = customers.customer_id
-        and consents_in_order.consent_no = 1
+        consents.customer_id = customers.customer_id
+        and consents.purpose = 'marketing'
+        and consents.is_current

@@ -24,6 +24,7 @@ select
     assessments.taken_on,
     assessments.score,
     assessments.max_score,
+    round(assessments.score / nullif(assessments.max_score, 0), 4) as score_rate,
     coalesce(assessments.is_banked, false) as is_banked
 from scope
 inner join assessments on assessments.learner_id = scope.learner_id

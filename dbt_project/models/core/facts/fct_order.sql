@@ -29,7 +29,9 @@ orders_in_scope as (
 paid as (
     select
         orders_in_scope.order_id,
-        sum(payments.amount) as paid_amount,
+        -- Money in another currency is never added to the order's (it waits in a lot of its own, see fct_lot); but
+        -- who has paid anything has bought.
+        sum(case when payments.currency = orders_in_scope.currency then payments.amount else 0 end) as paid_amount,
         min(payments.paid_at) as first_paid_at
     from orders_in_scope
     inner join payments on payments.order_id = orders_in_scope.order_id
@@ -47,6 +49,7 @@ paid_back as (
     inner join refunds on refunds.order_id = orders_in_scope.order_id
     where
         refunds.resolution = 'paid'
+        and refunds.currency = orders_in_scope.currency
         and refunds.resolved_on <= {{ as_of() }}
     group by orders_in_scope.order_id
 )

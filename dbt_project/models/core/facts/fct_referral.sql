@@ -6,7 +6,7 @@ referrals as (
 ),
 
 leads as (
-    select * from {{ ref('stg_leads') }}
+    select * from {{ ref('int_lead') }}
 ),
 
 registry as (

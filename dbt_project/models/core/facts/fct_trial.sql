@@ -6,7 +6,7 @@ trials as (
 ),
 
 leads as (
-    select * from {{ ref('stg_leads') }}
+    select * from {{ ref('int_lead') }}
 ),
 
 changed as (

@@ -35,9 +35,13 @@ registry as (
         from touched
         where kind = 'learner'
         union
-        select leads.learner_id
+        -- The last learner of a lead, of one that is gone too; and what is known of the lead alone.
+        select identified.learner_id
         from changing_leads
-        inner join {{ ref('stg_leads') }} as leads on leads.lead_id = changing_leads.lead_id
+        inner join {{ source('identity', 'identity_lead') }} as identified
+            on identified.lead_id = changing_leads.lead_id
+        union
+        select 'lead:' || lead_id from changing_leads
         union
         select touchpoints.learner_id
         from changing_leads
@@ -50,7 +54,7 @@ registry as (
         union
         select leads.learner_id
         from touched
-        inner join {{ ref('stg_leads') }} as leads on leads.contact_id = touched.key
+        inner join {{ ref('int_lead') }} as leads on leads.contact_id = touched.key
         where touched.kind = 'contact'
         union
         select orders.learner_id
@@ -70,12 +74,43 @@ registry as (
         where courses._load_id > {{ var('since_load_id') }}
     ),
 
+    -- Records were grouped anew; an id that was folded into another has nothing left, and its rows go.
+    regrouped as (
+        select customer_id
+        from {{ source('identity', 'identity_change') }}
+        where load_id > {{ var('since_load_id') }}
+        -- Several runs of identity may change one customer.
+        group by customer_id
+    ),
+
     reasons as (
+        select
+            customer_id,
+            'regrouped' as reason
+        from regrouped
+        union all
+        -- The family that referred one of them names the customer.
+        select
+            referrers.customer_id,
+            'regrouped' as reason
+        from regrouped
+        inner join registry on registry.customer_id = regrouped.customer_id
+        inner join {{ ref('int_lead') }} as leads on leads.learner_id = registry.learner_id
+        inner join {{ ref('stg_referrals') }} as referrals on referrals.referred_lead_id = leads.lead_id
+        inner join registry as referrers on referrers.learner_id = referrals.referrer_learner_id
+        union all
         select
             registry.customer_id,
             'touched' as reason
         from touched_learners
         inner join registry on registry.learner_id = touched_learners.learner_id
+        union all
+        -- A customer who was erased is in no registry any more, and leaves every table.
+        select
+            key as customer_id,
+            'erased' as reason
+        from touched
+        where kind = 'customer'
         {% set spans = previous('fct_lifecycle_span') %}
         {% if spans %}
             union all
@@ -91,7 +126,7 @@ registry as (
                     and (spans.valid_to is null or spans.valid_to > weeks.week_on)
             where spans.run_no > 0
         {% endif %}
-        {% for listing in ['customer_due', 'lifecycle_due'] %}
+        {% for listing in ['customer_due', 'lifecycle_due', 'care_due'] %}
             {% set due = previous(listing) %}
             {% if due %}
                 union all
@@ -120,6 +155,8 @@ registry as (
             customer_id,
             'full build' as reason
         from registry
+        -- Several learner ids and leads may be one customer.
+        group by customer_id
     )
 
 {% endif %}

@@ -1,9 +1,5 @@
--- One row per lead that this build computes anew: most leads belong to no customer.
+-- One row per lead that this build computes anew.
 with
-
-leads as (
-    select * from {{ ref('stg_leads') }}
-),
 
 {% if is_incremental_build() %}
 
@@ -23,7 +19,7 @@ leads as (
         -- What a customer's leads say of the customer changes with the customer.
         select leads.lead_id
         from changed_learners
-        inner join leads on leads.learner_id = changed_learners.learner_id
+        inner join {{ ref('int_lead') }} as leads on leads.learner_id = changed_learners.learner_id
         union
         select touchpoints.lead_id
         from changed_learners
@@ -47,7 +43,7 @@ leads as (
 {% else %}
 
     reasons as (
-        select lead_id from leads
+        select lead_id from {{ ref('int_lead') }} as leads
     )
 
 {% endif %}

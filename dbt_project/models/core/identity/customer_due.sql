@@ -6,16 +6,18 @@
     'homework': ['due_on', 'submitted_on'],
     'assessments': ['taken_on'],
     'learning_sessions': ['started_on'],
-    'goals': ['set_on', 'measured_on'],
-    'pauses': ['from_on'],
+    'goals': ['set_on', 'due_on', 'measured_on'],
+    'pauses': ['from_on', 'approved_on'],
+    'attendance': ['leave_requested_on'],
     'surveys': ['responded_on'],
     'complaints': ['opened_on', 'closed_on'],
-    'service_requests': ['opened_on'],
-    'exit_interviews': ['interviewed_on'],
-    'interventions': ['opened_on'],
-    'contracts': ['signed_on'],
-    'handovers': ['handed_over_on'],
+    'service_requests': ['opened_on', 'first_reply_on', 'closed_on'],
+    'exit_interviews': ['interviewed_on', 'answered_on'],
+    'interventions': ['opened_on', 'closed_on'],
+    'contracts': ['signed_on', 'cancelled_on'],
+    'handovers': ['handed_over_on', 'documents_on', 'account_on', 'timetable_on', 'accepted_on'],
     'activity_attendance': ['registered_on'],
+    'commitments': ['made_on', 'kept_on'],
     'rewards': ['granted_on'],
     'consents': ['given_on'],
     'orders': ['placed_on'],
@@ -48,9 +50,10 @@ orders as (
 leads as (
     select
         stg_leads.lead_id,
+        stg_leads.contact_id,
         scope.customer_id
     from scope
-    inner join {{ ref('stg_leads') }} as stg_leads on stg_leads.learner_id = scope.learner_id
+    inner join {{ ref('int_lead') }} as stg_leads on stg_leads.learner_id = scope.learner_id
 ),
 
 days_ahead as (
@@ -60,7 +63,8 @@ days_ahead as (
                 scope.customer_id,
                 staged.{{ day }} as due_on
             from scope
-            inner join {{ ref('stg_' ~ staged) }} as staged on staged.learner_id = scope.learner_id
+            inner join {{ ref('int_lead' if staged == 'leads' else 'stg_' ~ staged) }} as staged
+                on staged.learner_id = scope.learner_id
             where staged.{{ day }} > {{ as_of() }}
             union all
         {% endfor %}
@@ -86,6 +90,22 @@ days_ahead as (
         order_lines.kind = 'package'
         and {{ add_days('order_lines.ends_on', 1) }} > {{ as_of() }}
     union all
+    -- A promise is broken on the day after it was due.
+    select
+        scope.customer_id,
+        {{ add_days('commitments.due_on', 1) }} as due_on
+    from scope
+    inner join {{ ref('stg_commitments') }} as commitments on commitments.learner_id = scope.learner_id
+    where {{ add_days('commitments.due_on', 1) }} > {{ as_of() }}
+    union all
+    -- Until then it is unknown who came, see fct_activity_attendance.
+    select
+        scope.customer_id,
+        {{ day_of('attendance.updated_at') }} as due_on
+    from scope
+    inner join {{ ref('stg_activity_attendance') }} as attendance on attendance.learner_id = scope.learner_id
+    where {{ day_of('attendance.updated_at') }} > {{ as_of() }}
+    union all
     select
         scope.customer_id,
         lessons.starts_on as due_on
@@ -96,10 +116,25 @@ days_ahead as (
     union all
     select
         scope.customer_id,
+        {{ day_of('versions.updated_at') }} as due_on
+    from scope
+    inner join {{ versions_of('learner') }} as versions on versions.learner_id = scope.learner_id
+    where {{ day_of('versions.updated_at') }} > {{ as_of() }}
+    union all
+    select
+        scope.customer_id,
         referrals.referred_on as due_on
     from scope
     inner join {{ ref('stg_referrals') }} as referrals on referrals.referrer_learner_id = scope.learner_id
     where referrals.referred_on > {{ as_of() }}
+    union all
+    -- A contact's word on consent.
+    select
+        leads.customer_id,
+        consents.given_on as due_on
+    from leads
+    inner join {{ ref('stg_consents') }} as consents on consents.contact_id = leads.contact_id
+    where consents.given_on > {{ as_of() }}
     union all
     select
         leads.customer_id,

@@ -1,4 +1,5 @@
--- One row per learner of a customer that this build computes anew and that still stands in a source.
+-- One row per learner (or lead of a prospect) of a customer that this build computes anew and that still stands in a
+-- source.
 with
 
 registry as (
@@ -54,7 +55,7 @@ mentions as (
         3 as place,
         leads.lead_id as mention_id
     from in_scope
-    inner join {{ ref('stg_leads') }} as leads on leads.learner_id = in_scope.learner_id
+    inner join {{ ref('int_lead') }} as leads on leads.learner_id = in_scope.learner_id
     where not in_scope.is_in_teaching
 ),
 
@@ -64,18 +65,33 @@ first_mentions as (
         campus_id,
         row_number() over (partition by learner_id order by place, mentioned_on, mention_id) as mention_no
     from mentions
+),
+
+standing as (
+    select
+        in_scope.learner_id,
+        in_scope.customer_id,
+        coalesce(in_scope.campus_id, first_mentions.campus_id) as campus_id,
+        in_scope.is_in_teaching,
+        -- Of several records of one person the first learner of the teaching system speaks for all.
+        row_number() over (
+            partition by in_scope.customer_id
+            order by in_scope.is_in_teaching desc, length(in_scope.learner_id), in_scope.learner_id
+        ) as place
+    from in_scope
+    left join first_mentions
+        on
+            first_mentions.learner_id = in_scope.learner_id
+            and first_mentions.mention_no = 1
+    where
+        in_scope.is_in_teaching
+        or first_mentions.learner_id is not null
 )
 
 select
-    in_scope.learner_id,
-    in_scope.customer_id,
-    coalesce(in_scope.campus_id, first_mentions.campus_id) as campus_id,
-    in_scope.is_in_teaching
-from in_scope
-left join first_mentions
-    on
-        first_mentions.learner_id = in_scope.learner_id
-        and first_mentions.mention_no = 1
-where
-    in_scope.is_in_teaching
-    or first_mentions.learner_id is not null
+    learner_id,
+    customer_id,
+    max(case when place = 1 then campus_id end) over (partition by customer_id) as campus_id,
+    is_in_teaching,
+    place = 1 as is_main
+from standing

@@ -31,6 +31,7 @@
     ('pauses', 'from_on', 'pause_id'),
     ('coupons', 'issued_on', 'coupon_id'),
     ('compensations', 'granted_on', 'compensation_id'),
+    ('commitments', 'made_on', 'commitment_id'),
 ] %}
 -- One row per customer: the earliest day of any fact about the customer, and that fact.
 with

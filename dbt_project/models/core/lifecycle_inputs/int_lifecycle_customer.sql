@@ -7,7 +7,6 @@ scope as (
 
 select
     customer_id,
-    -- A customer is one learner in this first form of identity; with several, the campus of the first.
-    min(campus_id) as campus_id
+    campus_id
 from scope
-group by customer_id
+where is_main

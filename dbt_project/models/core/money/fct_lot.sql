@@ -60,7 +60,9 @@ lots as (
         case
             when order_lines.kind = 'package'
                 then coalesce(order_lines.paid_hours, 0) + coalesce(order_lines.gift_hours, 0)
-        end as total_hours
+        end as total_hours,
+        order_lines.paid_hours,
+        order_lines.list_amount
     from order_lines
     inner join orders on orders.order_id = order_lines.order_id
     union all
@@ -77,7 +79,9 @@ lots as (
         null as granted_on,
         null as starts_on,
         null as ends_on,
-        null as total_hours
+        null as total_hours,
+        null as paid_hours,
+        null as list_amount
     from order_money
     inner join money on money.lot_id = order_money.lot_id
     inner join orders on orders.order_id = order_money.order_id
@@ -104,6 +108,14 @@ select
             when lots.kind = 'period' then {{ days_between('lots.starts_on', 'lots.ends_on') }} + 1
         end as numeric(10, 2)
     ) as total_units,
+    -- What the list asks for: hours given on top have no list price.
+    cast(
+        case
+            when lots.kind = 'package' then lots.paid_hours
+            when lots.kind = 'period' then {{ days_between('lots.starts_on', 'lots.ends_on') }} + 1
+        end as numeric(10, 2)
+    ) as list_units,
+    cast(lots.list_amount as numeric(18, 2)) as list_amount,
     cast(coalesce(money.billed_amount, 0) as numeric(18, 2)) as billed_amount,
     cast(coalesce(money.refunded_amount, 0) as numeric(18, 2)) as refunded_amount,
     cast(coalesce(money.billed_amount, 0) - coalesce(money.refunded_amount, 0) as numeric(18, 2)) as value_amount

@@ -17,6 +17,12 @@ refunds as (
     select * from {{ ref('fct_refund') }}
 ),
 
+-- A bill lists a refund as soon as the channel took it on: ours may still be open, or be refused later.
+unpaid_refunds as (
+    select * from refunds
+    where resolution is distinct from 'paid'
+),
+
 staged_refunds as (
     select
         refund_id,
@@ -134,11 +140,11 @@ paired as (
         coalesce(ours_numbered.row_kind, theirs_numbered.row_kind) as row_kind,
         ours_numbered.own_id,
         theirs_numbered.bill_row_id,
-        ours_numbered.payment_id,
-        ours_numbered.refund_id,
-        coalesce(ours_numbered.order_id, theirs_numbered.order_id) as order_id,
-        ours_numbered.customer_id,
-        ours_numbered.campus_id,
+        coalesce(ours_numbered.payment_id, unpaid_refunds.payment_id) as payment_id,
+        coalesce(ours_numbered.refund_id, unpaid_refunds.refund_id) as refund_id,
+        coalesce(ours_numbered.order_id, unpaid_refunds.order_id, theirs_numbered.order_id) as order_id,
+        coalesce(ours_numbered.customer_id, unpaid_refunds.customer_id) as customer_id,
+        coalesce(ours_numbered.campus_id, unpaid_refunds.campus_id) as campus_id,
         coalesce(ours_numbered.day_on, theirs_numbered.bill_on) as day_on,
         theirs_numbered.bill_on,
         ours_numbered.amount,
@@ -147,7 +153,8 @@ paired as (
         theirs_numbered.fee_amount as bill_fee_amount,
         ours_numbered.currency,
         theirs_numbered.currency as bill_currency,
-        theirs_numbered.status as bill_status
+        theirs_numbered.status as bill_status,
+        unpaid_refunds.refund_id is not null and unpaid_refunds.resolution is null as is_refund_open
     from ours_numbered
     full join theirs_numbered
         on
@@ -155,12 +162,18 @@ paired as (
             and theirs_numbered.row_kind = ours_numbered.row_kind
             and theirs_numbered.match_key = ours_numbered.match_key
             and theirs_numbered.occurrence = ours_numbered.occurrence
+    left join unpaid_refunds
+        on
+            theirs_numbered.row_kind = 'refund'
+            and theirs_numbered.occurrence = 1
+            and unpaid_refunds.refund_id = theirs_numbered.match_key
 ),
 
 judged as (
     select
         paired.*,
         case
+            when paired.own_id is null and paired.is_refund_open then 'in_transit'
             when paired.own_id is null then 'missing_in_orders'
             when paired.bill_row_id is null and paired.day_on > {{ add_days(as_of(), '-channels.transit_days') }}
                 then 'in_transit'
@@ -172,32 +185,44 @@ judged as (
         end as reconciliation_status
     from paired
     inner join channels on channels.channel = paired.channel
+),
+
+aged as (
+    select
+        judged.*,
+        case when reconciliation_status <> 'matched' then {{ days_between('day_on', as_of()) }} end as open_days
+    from judged
 )
 
 select
-    judged.channel || ':' || judged.row_kind || ':' || coalesce(judged.own_id, '') || ':'
-    || coalesce(judged.bill_row_id, '') as reconciliation_id,
+    aged.channel || ':' || aged.row_kind || ':' || coalesce(aged.own_id, '') || ':'
+    || coalesce(aged.bill_row_id, '') as reconciliation_id,
     -- A bill row that names an order of ours is its customer's, even without a payment there.
-    coalesce(judged.customer_id, orders.customer_id) as customer_id,
-    coalesce(judged.campus_id, orders.campus_id) as campus_id,
-    judged.channel,
-    judged.row_kind,
-    judged.reconciliation_status,
-    judged.payment_id,
-    judged.refund_id,
-    judged.order_id,
-    judged.bill_row_id,
-    judged.day_on,
-    judged.bill_on,
-    judged.amount,
-    judged.bill_amount,
-    cast(coalesce(judged.amount, 0) - coalesce(judged.bill_amount, 0) as numeric(18, 2)) as difference_amount,
-    judged.fee_amount,
-    judged.bill_fee_amount,
-    judged.currency,
-    judged.bill_currency,
-    judged.bill_status,
-    case when judged.reconciliation_status <> 'matched' then {{ days_between('judged.day_on', as_of()) }} end
-        as open_days
-from judged
-left join orders on orders.order_id = judged.order_id
+    coalesce(aged.customer_id, orders.customer_id) as customer_id,
+    coalesce(aged.campus_id, orders.campus_id) as campus_id,
+    aged.channel,
+    aged.row_kind,
+    aged.reconciliation_status,
+    aged.payment_id,
+    aged.refund_id,
+    aged.order_id,
+    aged.bill_row_id,
+    aged.day_on,
+    aged.bill_on,
+    aged.amount,
+    aged.bill_amount,
+    cast(coalesce(aged.amount, 0) - coalesce(aged.bill_amount, 0) as numeric(18, 2)) as difference_amount,
+    aged.fee_amount,
+    aged.bill_fee_amount,
+    aged.currency,
+    aged.bill_currency,
+    aged.bill_status,
+    aged.open_days,
+    case
+        when aged.open_days <= 2 then '0-2'
+        when aged.open_days <= 7 then '3-7'
+        when aged.open_days <= 30 then '8-30'
+        when aged.open_days > 30 then 'over 30'
+    end as age_bucket
+from aged
+left join orders on orders.order_id = aged.order_id

@@ -37,10 +37,21 @@ used_before as (
     group by lot_money.lot_id, lot_money.day_on
 ),
 
+clauses as (
+    select
+        nullif(campus_id, '') as campus_id,
+        choice
+    from {{ ref('money_rules') }}
+    where rule = 'refund_clause'
+),
+
 changes as (
     select
         lot_money.*,
         lots.total_units,
+        lots.list_units,
+        lots.list_amount,
+        coalesce(own_clause.choice, default_clause.choice) as refund_clause,
         case lots.kind
             when 'package' then coalesce(used_before.hours, 0)
             when 'period'
@@ -53,6 +64,8 @@ changes as (
         coalesce(lot_money.expired_on <= lot_money.day_on, false) as is_expired
     from lot_money
     inner join lots on lots.lot_id = lot_money.lot_id
+    left join clauses as own_clause on own_clause.campus_id = lots.campus_id
+    left join clauses as default_clause on default_clause.campus_id is null
     left join used_before
         on
             used_before.lot_id = lot_money.lot_id
@@ -65,6 +78,24 @@ earned as (
         {{ earned_amount('value_before_amount', 'used_units', 'total_units') }} as earned_before_amount,
         {{ earned_amount('value_after_amount', 'used_units', 'total_units') }} as earned_after_amount
     from changes
+),
+
+-- On the day a line is given up under the clause list_price, the units used are reckoned at list price. What that adds
+-- to what they had earned was clawed back from the customer, as far as it was kept indeed.
+clawed_back as (
+    select
+        earned.*,
+        case
+            when refund_clause = 'list_price' and settled_on = day_on and list_units > 0
+                then
+                    greatest(
+                        least(round(list_amount * used_units / list_units, 2), value_after_amount)
+                        - earned_before_amount,
+                        0
+                    )
+            else 0
+        end as clawed_back_amount
+    from earned
 ),
 
 movements as (
@@ -91,8 +122,17 @@ movements as (
         case when is_settled then 'settled' else 'adjusted' end as kind,
         'recognised' as measure,
         case when is_settled then value_after_amount else earned_after_amount end
-        - case when was_settled then value_before_amount else earned_before_amount end as amount
-    from earned
+        - case when was_settled then value_before_amount else earned_before_amount end
+        - clawed_back_amount as amount
+    from clawed_back
+    union all
+    select
+        lot_id,
+        day_on,
+        'clawback' as kind,
+        'recognised' as measure,
+        clawed_back_amount as amount
+    from clawed_back
     union all
     select
         lot_id,

@@ -1,69 +1,82 @@
 -- One row per day, campus, stage and base stage with a customer in it or one who left it that day.
 with
 
-entries as (
+spans as (
     select
         coalesce(campus_id, '') as campus_id,
         stage_code,
         base_stage,
-        valid_from as day_on,
-        count(*) as entered
+        valid_from,
+        valid_to
     from {{ ref('fct_lifecycle_span') }}
-    group by 1, 2, 3, 4
-),
-
-exits as (
-    select
-        coalesce(campus_id, '') as campus_id,
-        stage_code,
-        base_stage,
-        valid_to as day_on,
-        count(*) as gone
-    from {{ ref('fct_lifecycle_span') }}
-    where valid_to is not null
-    group by 1, 2, 3, 4
 ),
 
 stages as (
     select
-        coalesce(campus_id, '') as campus_id,
+        campus_id,
         stage_code,
         base_stage,
         min(valid_from) as first_on
-    from {{ ref('fct_lifecycle_span') }}
-    group by 1, 2, 3
+    from spans
+    group by campus_id, stage_code, base_stage
 ),
 
 days as (
     {{ days('(select min(valid_from) from ' ~ ref('fct_lifecycle_span') ~ ')', as_of()) }}
 ),
 
-counted as (
+-- Added up rather than joined: a day need not have an entry or an exit.
+moves as (
     select
-        days.day_on,
+        campus_id,
+        stage_code,
+        base_stage,
+        valid_from as day_on,
+        1 as entered,
+        0 as gone
+    from spans
+    union all
+    select
+        campus_id,
+        stage_code,
+        base_stage,
+        valid_to as day_on,
+        0 as entered,
+        1 as gone
+    from spans
+    where valid_to <= {{ as_of() }}
+    union all
+    select
         stages.campus_id,
         stages.stage_code,
         stages.base_stage,
-        coalesce(entries.entered, 0) as entered,
-        coalesce(exits.gone, 0) as gone,
-        sum(coalesce(entries.entered, 0) - coalesce(exits.gone, 0)) over (
-            partition by stages.campus_id, stages.stage_code, stages.base_stage
-            order by days.day_on
-        ) as customers
+        days.day_on,
+        0 as entered,
+        0 as gone
     from stages
     inner join days on days.day_on >= stages.first_on
-    left join entries
-        on
-            entries.campus_id = stages.campus_id
-            and entries.stage_code = stages.stage_code
-            and entries.base_stage = stages.base_stage
-            and entries.day_on = days.day_on
-    left join exits
-        on
-            exits.campus_id = stages.campus_id
-            and exits.stage_code = stages.stage_code
-            and exits.base_stage = stages.base_stage
-            and exits.day_on = days.day_on
+),
+
+moved as (
+    select
+        day_on,
+        campus_id,
+        stage_code,
+        base_stage,
+        sum(entered) as entered,
+        sum(gone) as gone
+    from moves
+    group by day_on, campus_id, stage_code, base_stage
+),
+
+counted as (
+    select
+        *,
+        sum(entered - gone) over (
+            partition by campus_id, stage_code, base_stage
+            order by day_on
+        ) as customers
+    from moved
 )
 
 select

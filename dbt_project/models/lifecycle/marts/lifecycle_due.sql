@@ -26,7 +26,7 @@ days as (
     -- Who had a day of a run this month gets a row of the next one: active still, or churned (fct_customer_month).
     select
         customer_id,
-        {{ start_of('month', add_days(start_of('month', as_of()), 31)) }} as due_on
+        {{ month_after(as_of()) }} as due_on
     from {{ ref('int_base_stage') }}
     where
         base_stage in ('onboarding', 'growth', 'mature')

@@ -10,6 +10,7 @@ select
     relation,
     is_decision_maker,
     region,
+    community,
     income_band,
     education,
     occupation,

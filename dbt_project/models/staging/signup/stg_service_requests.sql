@@ -6,6 +6,7 @@ select
     campus_id,
     kind,
     text,
+    text is not null as has_text,
     opened_at,
     {{ day_of('opened_at') }} as opened_on,
     first_reply_at,

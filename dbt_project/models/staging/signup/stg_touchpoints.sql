@@ -10,6 +10,7 @@ select
     outcome,
     sentiment,
     note,
+    note is not null as has_note,
     occurred_at,
     {{ day_of('occurred_at') }} as occurred_on,
     updated_at,

@@ -7,6 +7,8 @@ select
     nickname,
     birth_date,
     birth_year,
+    name_core,
+    birth_date_swapped,
     gender,
     grade,
     school,

@@ -6,6 +6,7 @@ select
     kind,
     score,
     comment,
+    comment is not null as has_comment,
     responded_at,
     {{ day_of('responded_at') }} as responded_on,
     updated_at,

@@ -1,0 +1,51 @@
+{# What the segment models share. #}
+
+{# Amounts in other currencies are left out of scores and of rates: they cannot be added. #}
+{% macro reporting_currency() -%}
+    '{{ var("reporting_currency") }}'
+{%- endmacro %}
+
+{# Whether a month, and so many days after it, are over by the end of the day of the build. #}
+{% macro is_month_over(month_on, days_after=0) -%}
+    {{ add_days(start_of('month', add_days(month_on, 31)), days_after) }} <= {{ add_days(as_of(), 1) }}
+{%- endmacro %}
+
+{# A rate with its six digits: nothing where there is nothing to divide by, nor while it can still change. #}
+{% macro rate(numerator, denominator, is_final='true', kind='numeric(9, 6)') -%}
+    cast(
+        case
+            when {{ is_final }} then cast({{ numerator }} as numeric) / nullif({{ denominator }}, 0)
+        end as {{ kind }}
+    )
+{%- endmacro %}
+
+{# The indicators of value, as columns of int_value_input, separated by commas; weights and bands are rows of the seeds
+   value_indicators and value_bands, and a test holds them together. #}
+{% macro value_indicators() -%}
+    net_paid,hours_consumed,purchases,tenure,price_realised,cost_to_serve,
+    {#- -#} school_years,subjects_left,engagement_trend,result_trend,referrals,income
+{%- endmacro %}
+
+{# A night's build is tuned for a few customers; these models join whole tables in it as well. Where the planner takes the
+   result of a window for one row, a nested loop would run for hours. #}
+{% macro join_whole_tables() -%}
+    {{ return(adapter.dispatch('join_whole_tables')()) }}
+{%- endmacro %}
+
+{% macro default__join_whole_tables() -%}
+{%- endmacro %}
+
+{% macro postgres__join_whole_tables() -%}
+    set local enable_nestloop = off
+{%- endmacro %}
+
+{# An end of Wilson's 95 % interval for a share of so many; `sign` is - for the lower and + for the upper one. #}
+{% macro wilson(sign, share, units) -%}
+    {%- set z = 1.959964 -%}
+    (
+        {{ share }} + {{ z * z / 2 }} / {{ units }}
+        {{ sign }} {{ z }} * sqrt(
+            {{ share }} * (1 - {{ share }}) / {{ units }} + {{ z * z / 4 }} / ({{ units }} * {{ units }})
+        )
+    ) / (1 + {{ z * z }} / {{ units }})
+{%- endmacro %}

@@ -1,0 +1,101 @@
+-- One row per customer, campus that taught, month and currency: the customer's share of what teaching cost there.
+with
+
+costs as (
+    select * from {{ ref('fct_operating_cost') }}
+    where driver = 'hours'
+),
+
+hours as (
+    select * from {{ ref('int_taught_hours_month') }}
+),
+
+taught as (
+    select
+        campus_id,
+        month_on
+    from hours
+    group by campus_id, month_on
+),
+
+-- What is to be shared out: what a campus booked among those it taught, what no campus booked among all.
+booked as (
+    select
+        campus_id,
+        month_on,
+        currency,
+        case when cost_class = 'direct' then cost_amount else 0 end as direct_amount,
+        case when cost_class = 'overhead' then cost_amount else 0 end as overhead_amount,
+        0 as common_amount
+    from costs
+    where campus_id is not null
+    union all
+    select
+        taught.campus_id,
+        taught.month_on,
+        costs.currency,
+        0 as direct_amount,
+        0 as overhead_amount,
+        costs.cost_amount as common_amount
+    from taught
+    inner join costs on costs.month_on = taught.month_on
+    where costs.campus_id is null
+),
+
+pools as (
+    select
+        campus_id,
+        month_on,
+        currency,
+        sum(direct_amount) as direct_amount,
+        sum(overhead_amount) as overhead_amount,
+        sum(common_amount) as common_amount
+    from booked
+    group by campus_id, month_on, currency
+),
+
+-- Running totals: rounded shares of them add up to the cost, to the cent, by campus and for all.
+at_campus as (
+    select
+        hours.*,
+        sum(hours.hours) over (partition by campus_id, month_on order by customer_id) as hours_to,
+        sum(hours.hours) over (partition by campus_id, month_on) as hours_of_campus,
+        sum(hours.hours) over (partition by month_on order by campus_id, customer_id) as all_hours_to,
+        sum(hours.hours) over (partition by month_on) as all_hours
+    from hours
+),
+
+shares as (
+    select
+        at_campus.customer_id,
+        at_campus.campus_id,
+        at_campus.month_on,
+        pools.currency,
+        at_campus.hours,
+        round(pools.direct_amount * at_campus.hours_to / at_campus.hours_of_campus, 2)
+        - round(pools.direct_amount * (at_campus.hours_to - at_campus.hours) / at_campus.hours_of_campus, 2)
+            as direct_amount,
+        round(pools.overhead_amount * at_campus.hours_to / at_campus.hours_of_campus, 2)
+        - round(pools.overhead_amount * (at_campus.hours_to - at_campus.hours) / at_campus.hours_of_campus, 2)
+            as overhead_amount,
+        round(pools.common_amount * at_campus.all_hours_to / at_campus.all_hours, 2)
+        - round(pools.common_amount * (at_campus.all_hours_to - at_campus.hours) / at_campus.all_hours, 2)
+            as common_amount
+    from at_campus
+    inner join pools
+        on
+            pools.campus_id = at_campus.campus_id
+            and pools.month_on = at_campus.month_on
+)
+
+select
+    customer_id,
+    campus_id,
+    month_on,
+    currency,
+    hours as hours_taught,
+    cast(direct_amount as numeric(18, 2)) as direct_amount,
+    cast(overhead_amount as numeric(18, 2)) as overhead_amount,
+    cast(common_amount as numeric(18, 2)) as common_amount,
+    cast(direct_amount + overhead_amount + common_amount as numeric(18, 2)) as cost_amount
+from shares

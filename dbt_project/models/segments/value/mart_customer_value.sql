@@ -1,0 +1,76 @@
+-- One row per reportable customer: scores of value with what each indicator measured and the points it gave.
+with
+
+scores as (
+    select * from {{ ref('int_value_score') }}
+    where valuation = 'now'
+),
+
+inputs as (
+    select * from {{ ref('int_value_input') }}
+),
+
+spent as (
+    select
+        customer_id,
+        sum(amount) as spend_amount
+    from (
+        select
+            customer_id,
+            amount
+        from {{ ref('fct_payment') }}
+        where
+            status = 'succeeded'
+            and currency = {{ reporting_currency() }}
+        union all
+        select
+            customer_id,
+            -refunded_amount as amount
+        from {{ ref('fct_refund') }}
+        where
+            resolution = 'paid'
+            and currency = {{ reporting_currency() }}
+    ) as moved
+    group by customer_id
+),
+
+tiers as (
+    select
+        tier_kind,
+        tier_code,
+        -- The lowest tier has no lower end.
+        coalesce(min_spend_amount, -1000000000000) as min_spend_amount,
+        lead(min_spend_amount) over (partition by tier_kind order by ordinal) as next_spend_amount
+    from {{ ref('spend_tiers') }}
+)
+
+select
+    scores.customer_id,
+    scores.campus_id,
+    scores.phase_code,
+    scores.valued_on,
+    scores.current_value_score,
+    scores.current_weight_known,
+    scores.potential_value_score,
+    scores.potential_weight_known,
+    scores.value_segment,
+    {% for indicator in value_indicators().split(',') %}
+        inputs.{{ indicator }},
+        scores.{{ indicator }}_points,
+    {% endfor %}
+    cast(coalesce(spent.spend_amount, 0) as numeric(18, 2)) as spend_amount,
+    loyalty.tier_code as loyalty_tier,
+    service.tier_code as service_tier
+from scores
+inner join inputs
+    on
+        inputs.customer_id = scores.customer_id
+        and inputs.valued_on = scores.valued_on
+left join spent on spent.customer_id = scores.customer_id
+{% for kind in ['loyalty', 'service'] %}
+    inner join tiers as {{ kind }}
+        on
+            {{ kind }}.tier_kind = '{{ kind }}'
+            and {{ kind }}.min_spend_amount <= coalesce(spent.spend_amount, 0)
+            and ({{ kind }}.next_spend_amount is null or {{ kind }}.next_spend_amount > coalesce(spent.spend_amount, 0))
+{% endfor %}

@@ -1,0 +1,1 @@
+"""The list of next actions, as people at a campus read it."""
