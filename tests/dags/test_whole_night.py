@@ -36,7 +36,7 @@ from lifecourse.orchestration.settings import orchestration_settings
 from lifecourse.settings import PROJECT, settings
 from lifecourse.simulator.institution import Institution
 from lifecourse.warehouse.connection import SUFFIX_VARIABLE, Role, Warehouse, warehouse
-from lifecourse.warehouse.embedded import EmbeddedPostgres
+from lifecourse.warehouse.embedded import START_SECONDS, EmbeddedPostgres
 from lifecourse.warehouse.setup import set_up
 from tests.contents import contents, differing, files_with, tables_with
 from tests.support import payments_server, run_night
@@ -84,7 +84,9 @@ class Killer:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         assert self._thread is not None
-        self._thread.join(60)
+        # Who is starting Postgres again is not left half-way.
+        self._thread.join(START_SECONDS)
+        assert not self._thread.is_alive()
 
     def _work(self) -> None:
         for victim in self.victims:
@@ -143,8 +145,9 @@ class Play(Demo):
                     super()._night(airflow, number)
                 except StepFailed as failed:
                     self.stumbled.append(f"{failed.step}: {failed.error}")
-                    # Somebody comes, waits for Postgres, which may have a lot to recover on a busy machine, starts
-                    # what has stopped, and triggers the night again.
+                    # Somebody comes, starts Postgres (or waits for who is starting it: it may have a lot to recover
+                    # on a busy machine) and what else has stopped, and triggers the night again.
+                    EmbeddedPostgres().start()
                     warehouse().wait(300)
                     time.sleep(5)
                     airflow._restarts.clear()
