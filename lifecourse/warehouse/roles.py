@@ -126,7 +126,13 @@ READER_SETTINGS = {
     "statement_timeout": "2min",
     "idle_in_transaction_session_timeout": "2min",
 }
+#: Large temporary tables: with the usual 8 MB a server that reads far ahead (PostgreSQL 18 with an
+#: effective_io_concurrency of 64 and more) runs out of pages. A session takes only what it fills.
+WORKER_SETTINGS = {"temp_buffers": "64MB"}
 ROLE_SETTINGS: dict[Role, dict[str, str]] = {
+    Role.LOADER: WORKER_SETTINGS,
+    Role.TRANSFORMER: WORKER_SETTINGS,
+    Role.PUBLISHER: WORKER_SETTINGS,
     Role.BI_READER: READER_SETTINGS,
     Role.ANALYST: {
         "statement_timeout": "10min",
