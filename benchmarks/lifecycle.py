@@ -248,10 +248,8 @@ def measure(customers: int, before: int | None, keep: bool, console: Console) ->
         institution.advance(mine)
         night(LAST_DAY + timedelta(days=1), Step(customers, ORDINARY))
         with mine.connect(Role.TRANSFORMER) as connection:
-            (registered,) = connection.execute("select count(*) from core.customer_registry").fetchone() or (
-                0,
-            )
-        nights = [(TOUCHED, TOUCHED_AGAIN, round(TOUCHED_SHARE * registered))]
+            (known,) = connection.execute("select count(*) from core.dim_customer").fetchone() or (0,)
+        nights = [(TOUCHED, TOUCHED_AGAIN, round(TOUCHED_SHARE * known))]
         if before is not None:
             nights.append((SAME, SAME_AGAIN, before))
         for later, (new_day, same_day, learners) in enumerate(nights, 2):
