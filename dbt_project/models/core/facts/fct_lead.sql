@@ -11,6 +11,10 @@ changed as (
 
 standing as (
     select * from {{ ref('int_lead_standing') }}
+),
+
+customers as (
+    select * from {{ ref('dim_customer') }}
 )
 
 select
@@ -31,7 +35,8 @@ select
     {{ once(day_of('leads.updated_at'), 'leads.status') }} as status,
     {{ once(day_of('leads.updated_at'), 'leads.lost_reason') }} as lost_reason,
     {{ once(day_of('leads.updated_at'), day_of('leads.updated_at')) }} as status_on,
-    not coalesce(leads.is_test, false) as is_reportable,
+    -- Who counts in no metric (a child of staff) is asked about by leads that do not either.
+    not coalesce(leads.is_test, false) and coalesce(customers.is_reportable, true) as is_reportable,
     leads.created_on,
     leads.created_at,
     standing.response_hours,
@@ -45,4 +50,5 @@ select
 from changed
 inner join leads on leads.lead_id = changed.lead_id
 inner join standing on standing.lead_id = leads.lead_id
+left join customers on customers.customer_id = standing.customer_id
 where leads.created_on <= {{ as_of() }}
