@@ -27,3 +27,13 @@
         '-least(rules.renewal_window_days, ' ~ days_between('lines.granted_on', 'lines.ends_on') ~ ' / 2)'
     ) }}
 {%- endmacro %}
+
+{# Whether one of a customer's records makes the customer one that counts in no metric: test accounts, children of staff, and
+   what is kept of somebody who was erased. Aggregates records with their learner or lead. #}
+{% macro counts_in_no_metric(record_id, learners, leads) -%}
+    bool_or(
+        coalesce({{ learners }}.is_test, false) or coalesce({{ learners }}.is_staff_child, false)
+        or coalesce({{ leads }}.is_test, false)
+        or {{ record_id }} like 'erased:%'
+    )
+{%- endmacro %}

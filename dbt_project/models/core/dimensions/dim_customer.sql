@@ -34,16 +34,10 @@ registry as (
     select * from {{ ref('customer_registry') }}
 ),
 
--- A record that counts in no metric makes its customer one: test accounts and children of staff.
 reportable as (
     select
         scope.customer_id,
-        not bool_or(
-            coalesce(learners.is_test, false) or coalesce(learners.is_staff_child, false)
-            or coalesce(leads.is_test, false)
-            -- What is kept of somebody who was erased.
-            or scope.learner_id like 'erased:%'
-        ) as is_reportable
+        not {{ counts_in_no_metric('scope.learner_id', 'learners', 'leads') }} as is_reportable
     from scope
     left join {{ ref('stg_learners') }} as learners on learners.learner_id = scope.learner_id
     left join {{ ref('int_lead') }} as leads

@@ -13,8 +13,18 @@ standing as (
     select * from {{ ref('int_lead_standing') }}
 ),
 
-customers as (
-    select * from {{ ref('dim_customer') }}
+-- Not taken from dim_customer, which needs the leads to know the first contact.
+left_out as (
+    select registry.customer_id
+    from standing
+    inner join {{ ref('customer_registry') }} as registry on registry.customer_id = standing.customer_id
+    left join {{ ref('stg_learners') }} as learners on learners.learner_id = registry.learner_id
+    left join {{ ref('int_lead') }} as of_nobody
+        on
+            of_nobody.learner_id = registry.learner_id
+            and 'lead:' || of_nobody.lead_id = registry.learner_id
+    group by registry.customer_id
+    having {{ counts_in_no_metric('registry.learner_id', 'learners', 'of_nobody') }}
 )
 
 select
@@ -35,8 +45,8 @@ select
     {{ once(day_of('leads.updated_at'), 'leads.status') }} as status,
     {{ once(day_of('leads.updated_at'), 'leads.lost_reason') }} as lost_reason,
     {{ once(day_of('leads.updated_at'), day_of('leads.updated_at')) }} as status_on,
-    -- Who counts in no metric (a child of staff) is asked about by leads that do not either.
-    not coalesce(leads.is_test, false) and coalesce(customers.is_reportable, true) as is_reportable,
+    -- What is asked for who counts in no metric (a child of staff) counts in none either.
+    not coalesce(leads.is_test, false) and left_out.customer_id is null as is_reportable,
     leads.created_on,
     leads.created_at,
     standing.response_hours,
@@ -50,5 +60,5 @@ select
 from changed
 inner join leads on leads.lead_id = changed.lead_id
 inner join standing on standing.lead_id = leads.lead_id
-left join customers on customers.customer_id = standing.customer_id
+left join left_out on left_out.customer_id = standing.customer_id
 where leads.created_on <= {{ as_of() }}

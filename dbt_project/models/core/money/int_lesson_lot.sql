@@ -89,16 +89,51 @@ choices as (
     inner join packages on packages.customer_id = lessons.customer_id
 ),
 
-steps as (
+lined_up as (
     select
         attendance_id,
         customer_id,
         hours,
-        row_number() over (partition by customer_id order by lesson_no) as step_no,
+        lesson_no,
         array_agg(preference order by lot_no) as preferences
     from choices
     group by attendance_id, customer_id, hours, lesson_no
     having count(preference) > 0
+),
+
+compared as (
+    select
+        lined_up.*,
+        case
+            when preferences is distinct from lag(preferences) over (partition by customer_id order by lesson_no) then 1
+            else 0
+        end as is_start
+    from lined_up
+),
+
+-- Lessons on end that may take from the same lots in the same order are one step: what it takes is then shared out.
+numbered as (
+    select
+        compared.*,
+        sum(is_start) over (partition by customer_id order by lesson_no) as step_no
+    from compared
+),
+
+placed as (
+    select
+        numbered.*,
+        sum(hours) over (partition by customer_id, step_no order by lesson_no) as hours_to
+    from numbered
+),
+
+steps as (
+    select
+        customer_id,
+        step_no,
+        preferences,
+        sum(hours) as hours
+    from placed
+    group by customer_id, step_no, preferences
 ),
 
 -- One row per customer, so that a step of the walk need not look through everybody's lessons.
@@ -106,7 +141,6 @@ scripts as (
     select
         customer_id,
         count(*) as step_count,
-        array_agg(attendance_id order by step_no) as attendance_ids,
         array_agg(hours order by step_no) as hours_wanted,
         array_agg(preferences order by step_no) as preferences
     from steps
@@ -139,21 +173,42 @@ walk as (
     ) }} as taken
 ),
 
+taken as (
+    select
+        steps.customer_id,
+        steps.step_no,
+        taken.place as lot_no,
+        taken.element as hours,
+        sum(taken.element) over (
+            partition by steps.customer_id, steps.step_no order by steps.preferences[taken.place], taken.place
+        ) as hours_to
+    from walk
+    inner join steps
+        on
+            steps.customer_id = walk.customer_id
+            and steps.step_no = walk.step_no
+    cross join {{ elements('walk.hours_taken') }} as taken
+    where taken.element > 0
+),
+
+-- Hours of the step in the order of its lessons, laid beside hours of the lots in the order in which they were taken.
 walked as (
     select
-        scripts.attendance_ids[walk.step_no] as attendance_id,
+        placed.attendance_id,
         packages.lot_id,
-        taken.element as hours
-    from walk
-    inner join scripts on scripts.customer_id = walk.customer_id
-    cross join {{ elements('walk.hours_taken') }} as taken
+        least(placed.hours_to, taken.hours_to)
+        - greatest(placed.hours_to - placed.hours, taken.hours_to - taken.hours) as hours
+    from placed
+    inner join taken
+        on
+            taken.customer_id = placed.customer_id
+            and taken.step_no = placed.step_no
+            and taken.hours_to > placed.hours_to - placed.hours
+            and taken.hours_to - taken.hours < placed.hours_to
     inner join packages
         on
-            packages.customer_id = walk.customer_id
-            and packages.lot_no = taken.place
-    where
-        walk.step_no > 0
-        and taken.element > 0
+            packages.customer_id = taken.customer_id
+            and packages.lot_no = taken.lot_no
 ),
 
 covered as (
