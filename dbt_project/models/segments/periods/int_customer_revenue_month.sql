@@ -32,26 +32,26 @@ periods as (
     where period_revenue.currency = {{ reporting_currency() }}
 ),
 
-moved as (
+earned as (
     select
         customer_id,
         campus_id,
-        {{ start_of('month', 'day_on') }} as month_on,
-        measure,
-        amount
-    from {{ ref('fct_revenue_movement') }}
-    where
-        measure in ('billings', 'refunds', 'recognised', 'expired')
-        and day_on <= {{ as_of() }}
-        and currency = {{ reporting_currency() }}
+        month_on,
+        billings_amount,
+        refunds_amount,
+        recognised_amount,
+        expired_amount
+    from {{ ref('int_movement_month') }}
     union all
     select
         customer_id,
         campus_id,
         month_on,
-        'recognised' as measure,
+        0 as billings_amount,
+        0 as refunds_amount,
         {{ earned_amount('value_amount', 'days_after', 'total_days') }}
-        - {{ earned_amount('value_amount', 'days_before', 'total_days') }} as amount
+        - {{ earned_amount('value_amount', 'days_before', 'total_days') }} as recognised_amount,
+        0 as expired_amount
     from periods
 )
 
@@ -59,9 +59,9 @@ select
     customer_id,
     campus_id,
     month_on,
-    cast(sum(case when measure = 'billings' then amount else 0 end) as numeric(18, 2)) as billings_amount,
-    cast(sum(case when measure = 'refunds' then amount else 0 end) as numeric(18, 2)) as refunds_amount,
-    cast(sum(case when measure = 'recognised' then amount else 0 end) as numeric(18, 2)) as revenue_amount,
-    cast(sum(case when measure = 'expired' then amount else 0 end) as numeric(18, 2)) as expired_amount
-from moved
+    cast(sum(billings_amount) as numeric(18, 2)) as billings_amount,
+    cast(sum(refunds_amount) as numeric(18, 2)) as refunds_amount,
+    cast(sum(recognised_amount) as numeric(18, 2)) as revenue_amount,
+    cast(sum(expired_amount) as numeric(18, 2)) as expired_amount
+from earned
 group by customer_id, campus_id, month_on

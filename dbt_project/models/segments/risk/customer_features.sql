@@ -88,59 +88,56 @@ signals as (
     group by customers.customer_id, customers.day_on
 ),
 
+-- Of many facts all customers' are added up, those who are not looked at included: that is less than to join them first.
 study as (
     select
-        customers.customer_id,
-        customers.day_on,
-        count(case when study_days.study_on > {{ add_days('customers.day_on', -28) }} then 1 end) as study_days_28d,
+        study_days.customer_id,
+        feature_days.day_on,
+        count(case when study_days.study_on > {{ add_days('feature_days.day_on', -28) }} then 1 end)
+            as study_days_28d,
         count(
             case
                 when
-                    study_days.study_on > {{ add_days('customers.day_on', -56) }}
-                    and study_days.study_on <= {{ add_days('customers.day_on', -28) }}
+                    study_days.study_on > {{ add_days('feature_days.day_on', -56) }}
+                    and study_days.study_on <= {{ add_days('feature_days.day_on', -28) }}
                     then 1
             end
         ) as study_days_before,
         max(study_days.study_on) as last_study_on
-    from customers
-    inner join {{ ref('int_study_day') }} as study_days
-        on
-            study_days.customer_id = customers.customer_id
-            and study_days.study_on <= customers.day_on
-    group by customers.customer_id, customers.day_on
+    from feature_days
+    inner join {{ ref('int_study_day') }} as study_days on study_days.study_on <= feature_days.day_on
+    group by study_days.customer_id, feature_days.day_on
 ),
 
 attendance as (
     select
-        customers.customer_id,
-        customers.day_on,
+        attendance.customer_id,
+        feature_days.day_on,
         avg(
             case attendance.outcome_class when 'absent' then cast(1 as double precision) when 'attended' then 0 end
         ) as absence_rate,
         sum(case when attendance.outcome_class = 'attended' then attendance.hours end) as attended_hours
-    from customers
+    from feature_days
     inner join {{ ref('fct_attendance') }} as attendance
         on
-            attendance.customer_id = customers.customer_id
-            and attendance.lesson_on <= customers.day_on
-            and attendance.lesson_on > {{ add_days('customers.day_on', -56) }}
-    group by customers.customer_id, customers.day_on
+            attendance.lesson_on <= feature_days.day_on
+            and attendance.lesson_on > {{ add_days('feature_days.day_on', -56) }}
+    group by attendance.customer_id, feature_days.day_on
 ),
 
 homework as (
     select
-        customers.customer_id,
-        customers.day_on,
+        homework.customer_id,
+        feature_days.day_on,
         avg(
             case when homework.submitted_on <= homework.due_on then cast(1 as double precision) else 0 end
         ) as homework_rate
-    from customers
+    from feature_days
     inner join {{ ref('fct_homework') }} as homework
         on
-            homework.customer_id = customers.customer_id
-            and homework.due_on <= customers.day_on
-            and homework.due_on > {{ add_days('customers.day_on', -56) }}
-    group by customers.customer_id, customers.day_on
+            homework.due_on <= feature_days.day_on
+            and homework.due_on > {{ add_days('feature_days.day_on', -56) }}
+    group by homework.customer_id, feature_days.day_on
 ),
 
 tests as (
@@ -235,16 +232,13 @@ returned_lines as (
 
 consumed as (
     select
-        customers.customer_id,
-        customers.day_on,
+        consumption.customer_id,
+        feature_days.day_on,
         consumption.lot_id as line_id,
         sum(consumption.hours) as hours
-    from customers
-    inner join {{ ref('fct_lesson_consumption') }} as consumption
-        on
-            consumption.customer_id = customers.customer_id
-            and consumption.lesson_on <= customers.day_on
-    group by customers.customer_id, customers.day_on, consumption.lot_id
+    from feature_days
+    inner join {{ ref('fct_lesson_consumption') }} as consumption on consumption.lesson_on <= feature_days.day_on
+    group by consumption.customer_id, feature_days.day_on, consumption.lot_id
 ),
 
 open_lines as (
