@@ -14,6 +14,9 @@ against full at the largest size (at most 0.10); the night with ten times the un
 time alone makes further customers due (homework falls due, a signal opens), ten times as many among ten times the
 customers; the column "computed" counts them, and the ratios are given with them and without. Beside the clock stand
 processor seconds of this process and the server: on a machine that others use, the clock measures them too.
+
+A last table adds up the seconds of single models by folder: up to the lifecycle a night computes whom it must, while
+segments and accounts look at every customer every night.
 """
 
 from __future__ import annotations
@@ -307,6 +310,24 @@ def show(steps: list[Step], console: Console) -> None:
     console.print(verdicts)
 
 
+def show_folders(steps: list[Step], console: Console) -> None:
+    """Seconds of the models of each folder. Several run at once: together they are more than the run's."""
+    models = settings().dbt_project_dir / "models"
+    folders = {path.stem: path.relative_to(models).parts[0] for path in models.rglob("*.sql")}
+    names = sorted(set(folders.values()))
+    table = Table(title="seconds of single models, by folder")
+    for heading in ("customers", "build", *names):
+        table.add_column(heading, justify="left" if heading == "build" else "right")
+    for step in steps:
+        spent = dict.fromkeys(names, 0.0)
+        for seconds, node in step.nodes:
+            kind, _, name = node.partition(" ")
+            if kind == "model" and name in folders:
+                spent[folders[name]] += seconds
+        table.add_row(f"{step.customers:,}", step.name, *(f"{spent[name]:.1f}" for name in names))
+    console.print(table)
+
+
 def ratios(steps: list[Step]) -> list[tuple[str, float, float | None]]:
     """What is compared, the ratio of seconds, and the bar it must not be above (None: reported only)."""
     seconds = {(step.customers, step.name): step.seconds for step in steps}
@@ -351,6 +372,7 @@ def main() -> None:
         before = next((step.asked_for for step in reversed(steps) if step.name == TOUCHED), None)
         steps += measure(size, before, options.keep, console)
     show(steps, console)
+    show_folders(steps, console)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     console.print(f"{os.cpu_count()} cores; load of the machine at the end: {load}", style="dim")
 
