@@ -2,7 +2,7 @@
 -- Returns: one row per channel, and a last row for all; enquiries that were recorded at least 60 days before the day of
 --   the build, so that most had their time.
 -- Caveat: an enquiry is not a person: whoever asks twice counts twice, and a purchase counts for every enquiry before
---   it. Test records are left out.
+--   it. Test records and children of staff are left out.
 with
 
 counted as (
