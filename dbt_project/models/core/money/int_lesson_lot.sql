@@ -104,10 +104,7 @@ lined_up as (
 compared as (
     select
         lined_up.*,
-        case
-            when preferences is distinct from lag(preferences) over (partition by customer_id order by lesson_no) then 1
-            else 0
-        end as is_start
+        lag(preferences) over (partition by customer_id order by lesson_no) as preferences_before
     from lined_up
 ),
 
@@ -115,7 +112,9 @@ compared as (
 numbered as (
     select
         compared.*,
-        sum(is_start) over (partition by customer_id order by lesson_no) as step_no
+        sum(case when preferences is distinct from preferences_before then 1 else 0 end) over (
+            partition by customer_id order by lesson_no
+        ) as step_no
     from compared
 ),
 

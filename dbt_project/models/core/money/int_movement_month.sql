@@ -21,9 +21,9 @@ select
     customer_id,
     campus_id,
     month_on,
-    {% for measure in ['billings', 'refunds', 'recognised', 'expired'] %}
-        cast(sum(case when measure = '{{ measure }}' then amount else 0 end) as numeric(18, 2))
-            as {{ measure }}_amount{{ ',' if not loop.last }}
-    {% endfor %}
+    cast(sum(case when measure = 'billings' then amount else 0 end) as numeric(18, 2)) as billings_amount,
+    cast(sum(case when measure = 'refunds' then amount else 0 end) as numeric(18, 2)) as refunds_amount,
+    cast(sum(case when measure = 'recognised' then amount else 0 end) as numeric(18, 2)) as recognised_amount,
+    cast(sum(case when measure = 'expired' then amount else 0 end) as numeric(18, 2)) as expired_amount
 from moved
 group by customer_id, campus_id, month_on

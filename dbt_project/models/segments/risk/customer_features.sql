@@ -88,7 +88,7 @@ signals as (
     group by customers.customer_id, customers.day_on
 ),
 
--- Of many facts all customers' are added up, those who are not looked at included: that is less than to join them first.
+-- Of many facts those of all customers are added up, looked at or not: that is less than to join them first.
 study as (
     select
         study_days.customer_id,
