@@ -179,24 +179,7 @@ by_day as (
     {% endfor %}
 ),
 
-compared as (
-    select
-        by_day.*,
-        lag(attributes) over (partition by customer_id order by day_on) as attributes_before,
-        row_number() over (partition by customer_id order by day_on) as change_no
-    from by_day
-),
-
-changed as (
-    select
-        compared.*,
-        row_number() over (partition by compared.customer_id order by compared.day_on) as version_no,
-        lead(compared.day_on) over (partition by compared.customer_id order by compared.day_on) as valid_to
-    from compared
-    where
-        change_no = 1
-        or attributes <> attributes_before
-)
+{{ days_of_change('day_on') }}
 
 select
     customer_id,

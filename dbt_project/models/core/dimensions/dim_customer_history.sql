@@ -50,24 +50,7 @@ by_day as (
     where version_no = 1
 ),
 
-compared as (
-    select
-        by_day.*,
-        lag(attributes) over (partition by customer_id order by changed_on) as attributes_before,
-        row_number() over (partition by customer_id order by changed_on) as change_no
-    from by_day
-),
-
-changed as (
-    select
-        compared.*,
-        row_number() over (partition by compared.customer_id order by compared.changed_on) as version_no,
-        lead(compared.changed_on) over (partition by compared.customer_id order by compared.changed_on) as valid_to
-    from compared
-    where
-        change_no = 1
-        or attributes <> attributes_before
-)
+{{ days_of_change('changed_on') }}
 
 select
     changed.customer_id,
