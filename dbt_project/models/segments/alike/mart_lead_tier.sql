@@ -12,10 +12,6 @@ leads as (
         and coalesce(status, 'new') <> 'invalid'
 ),
 
-customers as (
-    select * from {{ ref('dim_customer') }}
-),
-
 likeness as (
     select * from {{ ref('mart_core_likeness') }}
 ),
@@ -99,11 +95,9 @@ open_leads as (
         and coalesce(spoken.last_touch_on >= {{ add_days(as_of(), '-rules.in_hand_days') }}, false) as is_in_hand
     from leads
     cross join rules
-    left join customers on customers.customer_id = leads.customer_id
     left join likeness on likeness.person_id = leads.person_id
     left join advisors on advisors.advisor_id = leads.advisor_id
     left join spoken on spoken.person_id = leads.person_id
-    where coalesce(customers.is_reportable, true)
 ),
 
 loads as (

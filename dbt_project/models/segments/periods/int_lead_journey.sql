@@ -19,8 +19,6 @@ in_order as (
         leads.*,
         row_number() over (partition by leads.person_id order by leads.created_at, leads.lead_id) as lead_no
     from leads
-    left join customers on customers.customer_id = leads.customer_id
-    where coalesce(customers.is_reportable, true)
 ),
 
 first_leads as (
