@@ -7,7 +7,7 @@
 
 {# Whether a month, and so many days after it, are over by the end of the day of the build. #}
 {% macro is_month_over(month_on, days_after=0) -%}
-    {{ add_days(start_of('month', add_days(month_on, 31)), days_after) }} <= {{ add_days(as_of(), 1) }}
+    {{ add_days(month_after(month_on), days_after) }} <= {{ add_days(as_of(), 1) }}
 {%- endmacro %}
 
 {# A rate with its six digits: nothing where there is nothing to divide by, nor while it can still change. #}

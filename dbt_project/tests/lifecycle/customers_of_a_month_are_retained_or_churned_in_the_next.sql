@@ -20,7 +20,7 @@ counted as (
 
 before as (
     select
-        {{ start_of('month', add_days('month_on', 31)) }} as next_month_on,
+        {{ month_after('month_on') }} as next_month_on,
         campus_id,
         active_customers
     from counted

@@ -21,4 +21,4 @@ select
 from costs
 inner join rules on rules.kind = costs.kind
 -- A month's costs are told once it is over: before, they would stand against part of its revenue.
-where {{ add_days(start_of('month', add_days('costs.month_on', 31)), -1) }} <= {{ as_of() }}
+where {{ add_days(month_after('costs.month_on'), -1) }} <= {{ as_of() }}

@@ -276,7 +276,7 @@ burdens as (
         on
             costs.customer_id = valued.customer_id
             and costs.month_on > valued.money_after_on
-            and {{ start_of('month', add_days('costs.month_on', 31)) }} <= {{ add_days('valued.valued_on', 1) }}
+            and {{ month_after('costs.month_on') }} <= {{ add_days('valued.valued_on', 1) }}
     left join revenues
         on
             revenues.customer_id = costs.customer_id
