@@ -378,9 +378,6 @@ class EmbeddedPostgres:
             "log_line_prefix": "%m [%p] ",
         }
         if sys.platform == "linux":
-            # Not higher: PostgreSQL 18 pins so many pages ahead, and those of temporary tables are few
-            # ("no empty local buffer available" from 64 on).
-            conf["effective_io_concurrency"] = "16"
             with suppress(OSError):
                 if shutil.disk_usage("/dev/shm").total < 512 * MIB:
                     # Containers often get 64 MB there, which parallel queries outgrow.
