@@ -419,6 +419,9 @@ class EmbeddedPostgres:
                 # Backends of a server that was killed are still leaving.
                 time.sleep(1)
                 self._clear_leftovers()
+            elif "startup process failure" in last_failure:
+                # Recovery was cut short (out of memory, killed). Beginning it again loses nothing.
+                time.sleep(1)
             else:
                 break
         raise EmbeddedError(
@@ -602,7 +605,9 @@ class EmbeddedPostgres:
                 text = file.read().decode("utf-8", "replace")
         except OSError:
             return ""
-        return f"; the end of {self.log}:\n{_tail(text, lines)}"
+        # Clients that knock while it recovers fill the log with the same line, and hide why it did not get up.
+        told = "\n".join(line for line in text.splitlines() if "FATAL:  the database system is" not in line)
+        return f"; the end of {self.log}:\n{_tail(told, lines)}"
 
 
 def memory_bytes() -> int:

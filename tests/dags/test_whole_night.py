@@ -96,9 +96,9 @@ class Killer:
                 self._kill_postgres()
             elif victim == "scheduler":
                 os.kill(self.airflow.running()["scheduler"], signal.SIGKILL)
+                self.killed.append(victim)
             else:
                 self._kill_worker()
-            self.killed.append(victim)
 
     def _kill_worker(self) -> None:
         """A process that is running a task; waits for one."""
@@ -113,11 +113,13 @@ class Killer:
                 continue
             if at_work:
                 self.chance.choice(at_work).kill()
+                self.killed.append("worker")
                 return
 
     def _kill_postgres(self) -> None:
         pid = int((settings().home / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, signal.SIGKILL)
+        self.killed.append("postgres")
         EmbeddedPostgres().start()
 
 

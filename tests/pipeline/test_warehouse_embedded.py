@@ -50,7 +50,8 @@ def answer(port: int, statement: str = "select 1") -> object:
         dbname="postgres",
         autocommit=True,
     ) as connection:
-        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+        cursor = connection.execute(statement)  # type: ignore[arg-type]
+        row = cursor.fetchone() if cursor.description else None
         return row and row[0]
 
 
@@ -158,6 +159,61 @@ def test_comes_back_after_sigkill(server: EmbeddedPostgres, whose: str) -> None:
             bystander.kill()
             bystander.wait()
             busy.join()
+
+
+def test_begins_recovery_again_when_it_was_cut_short(server: EmbeddedPostgres) -> None:
+    """As when the system kills it for want of memory: trying again loses nothing."""
+    port = server.start()
+    answer(port, "create table if not exists replayed (n bigint)")
+    answer(port, "truncate replayed")
+    answer(port, "checkpoint")
+    answer(port, "insert into replayed select generate_series(1, 3000000)")
+    pid = server.status().pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    cut_short: list[int] = []
+    ended = threading.Event()
+    killer = threading.Thread(target=_kill_recovery, args=(server.data, cut_short, ended))
+    killer.start()
+    try:
+        port = again(server).start()
+    finally:
+        ended.set()
+        killer.join()
+    assert len(cut_short) == 1, "recovery was over before it could be killed"
+    assert "startup process failure" in server.log.read_text(encoding="utf-8", errors="replace")
+    assert answer(port, "select count(*) from replayed") == 3_000_000
+    answer(port, "drop table replayed")
+
+
+def _kill_recovery(data: Path, killed: list[int], ended: threading.Event) -> None:
+    """Once, the process that replays the log of the server with that data."""
+    while not ended.wait(0.01):
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            title = " ".join(process.info["cmdline"] or [])
+            if title.startswith("postgres: startup recovering") and process.info["cwd"] == str(data):
+                process.kill()
+                killed.append(process.pid)
+                return
+
+
+def test_the_end_of_the_log_says_why_it_did_not_start(server: EmbeddedPostgres) -> None:
+    """Clients that knock meanwhile write the same line over and over."""
+    server.stop()
+    (server.data / "local.conf").write_text("recovery_target = 'nonsense'\n")
+    (server.data / "local.conf").chmod(0o644)
+    knocks = (
+        "2026-03-02 01:00:00.000 UTC [9] FATAL:  the database system is not yet accepting connections\n" * 50
+    )
+    try:
+        with pytest.raises(EmbeddedError, match='invalid value for parameter "recovery_target": "nonsense"'):
+            again(server).start()
+        with open(server.log, "a", encoding="utf-8") as log:
+            log.write(knocks)
+        assert "nonsense" in server._log_tail()
+    finally:
+        (server.data / "local.conf").unlink()
+    assert answer(again(server).start()) == 1
 
 
 def _ignore_loss(connection: psycopg.Connection[tuple[object, ...]], statement: str) -> None:
