@@ -26,6 +26,13 @@
     {#- -#} school_years,subjects_left,engagement_trend,result_trend,referrals,income
 {%- endmacro %}
 
+{# A term added up over the indicators of value; {} in it stands for the indicator. #}
+{% macro of_all_indicators(term) -%}
+    {%- for indicator in value_indicators().split(',') -%}
+        {{ term.replace('{}', indicator) }}{{ ' + ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {# A night's build is tuned for a few customers; these models join whole tables in it as well. Where the planner takes the
    result of a window for one row, a nested loop would run for hours. #}
 {% macro join_whole_tables() -%}

@@ -43,3 +43,13 @@
         from unnest({{ items }}) with ordinality as listed (element, place)
     )
 {%- endmacro %}
+
+{# The points of a number by a scale of bands: they begin at `<scale>_values` (ascending, the first below every number) and
+   give `<scale>_points`. #}
+{% macro points_of(number, scale) -%}
+    {{ return(adapter.dispatch('points_of')(number, scale)) }}
+{%- endmacro %}
+
+{% macro default__points_of(number, scale) -%}
+    {{ scale }}_points[width_bucket({{ number }}, {{ scale }}_values)]
+{%- endmacro %}

@@ -58,8 +58,9 @@ pools as (
 at_campus as (
     select
         hours.*,
-        sum(hours.hours) over (partition by campus_id, month_on order by customer_id) as hours_to,
-        sum(hours.hours) over (partition by campus_id, month_on) as hours_of_campus,
+        -- Month before campus, as below: one order for all four.
+        sum(hours.hours) over (partition by month_on, campus_id order by customer_id) as hours_to,
+        sum(hours.hours) over (partition by month_on, campus_id) as hours_of_campus,
         sum(hours.hours) over (partition by month_on order by campus_id, customer_id) as all_hours_to,
         sum(hours.hours) over (partition by month_on) as all_hours
     from hours

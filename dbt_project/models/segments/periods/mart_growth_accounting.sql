@@ -11,7 +11,8 @@ customer_months as (
         customer_month.month_on,
         coalesce(customers.campus_id, '') as campus_id,
         customer_month.customer_id,
-        customer_month.growth_state
+        customer_month.growth_state,
+        {{ start_of('month', add_days('customer_month.month_on', 366)) }} as month_after_a_year_on
     from {{ ref('fct_customer_month') }} as customer_month
     inner join customers on customers.customer_id = customer_month.customer_id
 ),
@@ -41,7 +42,7 @@ revenue as (
 -- Net revenue retention: customers active twelve months ago, what they earned us then and earn us now.
 compared as (
     select
-        {{ start_of('month', add_days('customer_months.month_on', 366)) }} as month_on,
+        customer_months.month_after_a_year_on as month_on,
         customer_months.campus_id,
         count(*) as customers,
         sum(coalesce(earlier.revenue_amount, 0)) as earlier_amount,
@@ -55,9 +56,9 @@ compared as (
     left join revenue as later
         on
             later.customer_id = customer_months.customer_id
-            and later.month_on = {{ start_of('month', add_days('customer_months.month_on', 366)) }}
+            and later.month_on = customer_months.month_after_a_year_on
     where customer_months.growth_state <> 'churned'
-    group by customer_months.month_on, customer_months.campus_id
+    group by customer_months.month_after_a_year_on, customer_months.campus_id
 )
 
 select

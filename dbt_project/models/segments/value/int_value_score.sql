@@ -13,89 +13,119 @@ indicators as (
     select * from {{ ref('value_indicators') }}
 ),
 
-bands as (
+-- All bands in one row: the lower ends of an indicator's bands, in their order, and the points that they give.
+scales as (
     select
         indicator_code,
         -- The lowest band has no lower end.
-        coalesce(min_value, -1000000000000) as min_value,
-        lead(min_value) over (partition by indicator_code order by min_value nulls first) as next_value,
-        points
+        array_agg(coalesce(min_value, -1000000000000) order by min_value asc nulls first) as min_values,
+        array_agg(points order by min_value asc nulls first) as points
     from {{ ref('value_bands') }}
+    group by indicator_code
+),
+
+scale as (
+    select
+    {% for indicator in value_indicators().split(',') %}
+            max(case when indicator_code = '{{ indicator }}' then min_values end) as {{ indicator }}_values,
+            max(case when indicator_code = '{{ indicator }}' then points end)
+                as {{ indicator }}_points{{ ',' if not loop.last }}
+    {% endfor %}
+    from scales
+),
+
+weights as (
+    select
+    {% for indicator in value_indicators().split(',') %}
+            max(case when indicator_code = '{{ indicator }}' and dimension = 'current' then weight else 0 end)
+                as {{ indicator }}_current,
+            max(case when indicator_code = '{{ indicator }}' and dimension = 'potential' then weight else 0 end)
+                as {{ indicator }}_potential{{ ',' if not loop.last }}
+    {% endfor %}
+    from indicators
 ),
 
 measured as (
+    select
+        valuations.customer_id,
+        valuations.valuation,
+        valuations.by_percentile = 1 as is_by_percentile,
     {% for indicator in value_indicators().split(',') %}
-        {{ 'union all' if not loop.first }}
-        select
-            valuations.customer_id,
-            valuations.valuation,
-            '{{ indicator }}' as indicator_code,
-            valuations.by_percentile = 1 as is_by_percentile,
-            inputs.{{ indicator }} as input
-        from valuations
-        inner join inputs
-            on
-                inputs.customer_id = valuations.customer_id
-                and inputs.valued_on = valuations.valued_on
-        where inputs.{{ indicator }} is not null
+        inputs.{{ indicator }}{{ ',' if not loop.last }}
     {% endfor %}
+    from valuations
+    inner join inputs
+        on
+            inputs.customer_id = valuations.customer_id
+            and inputs.valued_on = valuations.valued_on
 ),
 
 -- Places among all customers of the institution, so that the campuses that score so are compared with the others.
+placed as (
+    {% for indicator in value_indicators().split(',') %}
+        {{ 'union all' if not loop.first }}
+        select
+            measured.customer_id,
+            measured.valuation,
+            '{{ indicator }}' as indicator_code,
+            10 * percent_rank() over (
+                partition by measured.valuation
+                order by case when indicators.is_lower_better then -1 else 1 end * measured.{{ indicator }}
+            ) as points
+        from measured
+        inner join indicators on indicators.indicator_code = '{{ indicator }}'
+        where
+            measured.{{ indicator }} is not null
+            and exists (
+                select 1 from valuations
+                where valuations.by_percentile = 1
+            )
+    {% endfor %}
+),
+
 places as (
     select
-        measured.customer_id,
-        measured.valuation,
-        measured.indicator_code,
-        cast(
-            10 * percent_rank() over (
-                partition by measured.valuation, measured.indicator_code
-                order by case when indicators.is_lower_better then -measured.input else measured.input end
-            ) as numeric(6, 2)
-        ) as points
-    from measured
-    inner join indicators on indicators.indicator_code = measured.indicator_code
-    where exists (
-            select 1 from valuations
-            where valuations.by_percentile = 1
-        )
+        customer_id,
+        valuation,
+    {% for indicator in value_indicators().split(',') %}
+        max(case when indicator_code = '{{ indicator }}' then points end)
+            as {{ indicator }}_points{{ ',' if not loop.last }}
+    {% endfor %}
+    from placed
+    group by customer_id, valuation
 ),
 
 scored as (
     select
         measured.customer_id,
         measured.valuation,
-        measured.indicator_code,
-        indicators.dimension,
-        indicators.weight,
-        case when measured.is_by_percentile then places.points else bands.points end as points
+    {% for indicator in value_indicators().split(',') %}
+        cast(
+            case
+                when measured.is_by_percentile then places.{{ indicator }}_points
+                else {{ points_of('measured.' ~ indicator, 'scale.' ~ indicator) }}
+            end as numeric(6, 2)
+        ) as {{ indicator }}_points{{ ',' if not loop.last }}
+    {% endfor %}
     from measured
-    inner join indicators on indicators.indicator_code = measured.indicator_code
-    inner join bands
-        on
-            bands.indicator_code = measured.indicator_code
-            and bands.min_value <= measured.input
-            and (bands.next_value is null or bands.next_value > measured.input)
+    cross join scale
     left join places
         on
             places.customer_id = measured.customer_id
             and places.valuation = measured.valuation
-            and places.indicator_code = measured.indicator_code
 ),
 
 totals as (
     select
-        customer_id,
-        valuation,
-        {% for indicator in value_indicators().split(',') %}
-            max(case when indicator_code = '{{ indicator }}' then points end) as {{ indicator }}_points,
-        {% endfor %}
-        sum(case when dimension = 'current' then weight end) as current_weight_known,
-        sum(case when dimension = 'current' then weight * points end) as current_points,
-        sum(case when dimension = 'potential' then weight end) as potential_weight_known,
-        sum(case when dimension = 'potential' then weight * points end) as potential_points
+        scored.*,
+    {% for dimension in ['current', 'potential'] %}
+        {{ of_all_indicators('case when scored.{}_points is null then 0 else weights.{}_' ~ dimension ~ ' end') }}
+            as {{ dimension }}_weight_known,
+        {{ of_all_indicators('coalesce(scored.{}_points, 0) * weights.{}_' ~ dimension) }}
+            as {{ dimension }}_points{{ ',' if not loop.last }}
+    {% endfor %}
     from scored
-    group by customer_id, valuation
+    cross join weights
 ),
 
 scores as (
@@ -107,14 +137,18 @@ scores as (
         valuations.valued_on,
         valuations.high_score,
         {% for indicator in value_indicators().split(',') %}
-            cast(totals.{{ indicator }}_points as numeric(6, 2)) as {{ indicator }}_points,
+            totals.{{ indicator }}_points,
         {% endfor %}
     {% for dimension in ['current', 'potential'] %}
         cast(coalesce(totals.{{ dimension }}_weight_known, 0) as numeric(6, 2)) as {{ dimension }}_weight_known,
         -- What is not known is left out, unless that would make a score of next to nothing.
         cast(
-            10 * totals.{{ dimension }}_points
-            / greatest(totals.{{ dimension }}_weight_known, valuations.least_weight_known) as numeric(6, 2)
+            case
+                when totals.{{ dimension }}_weight_known > 0
+                    then
+                        10 * totals.{{ dimension }}_points
+                        / greatest(totals.{{ dimension }}_weight_known, valuations.least_weight_known)
+            end as numeric(6, 2)
         ) as {{ dimension }}_value_score{{ ',' if not loop.last }}
     {% endfor %}
     from valuations
