@@ -34,16 +34,25 @@
 {%- endmacro %}
 
 {# A night's build is tuned for a few customers; these models join whole tables in it as well. Where the planner takes the
-   result of a window for one row, a nested loop would run for hours. #}
-{% macro join_whole_tables() -%}
-    {{ return(adapter.dispatch('join_whole_tables')()) }}
+   result of a window for one row, a nested loop would run for hours. A model that keeps the rows of its day (their column
+   is meta.standing_day) has a few customers only where it stands for the day already. #}
+{% macro join_whole_tables(node=model, relation=this) -%}
+    {{ return(adapter.dispatch('join_whole_tables')(node, relation)) }}
 {%- endmacro %}
 
-{% macro default__join_whole_tables() -%}
+{% macro default__join_whole_tables(node, relation) -%}
 {%- endmacro %}
 
-{% macro postgres__join_whole_tables() -%}
-    set local enable_nestloop = off
+{% macro postgres__join_whole_tables(node, relation) -%}
+    {%- set day = node.config.meta.get('standing_day') -%}
+    {%- if execute and day and is_incremental_build() and adapter.get_relation(
+        database=relation.database, schema=relation.schema, identifier=relation.identifier
+    ) -%}
+        select set_config('enable_nestloop', 'off', true)
+        where not exists (select 1 from {{ relation }} where {{ day }} = {{ as_of() }})
+    {%- else -%}
+        set local enable_nestloop = off
+    {%- endif -%}
 {%- endmacro %}
 
 {# An end of Wilson's 95 % interval for a share of so many; `sign` is - for the lower and + for the upper one. #}

@@ -124,7 +124,7 @@
         {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
         {%- set hooks = node.config.get('pre-hook', []) | map(attribute='sql') | list -%}
         {%- set hooks_after = node.config.get('post-hook', []) | map(attribute='sql') | list -%}
-        {%- set before = join_whole_tables() ~ ';' if hooks == ['{{ join_whole_tables() }}'] else '' -%}
+        {%- set before = join_whole_tables(node, relation) ~ ';' if hooks == ['{{ join_whole_tables() }}'] else '' -%}
         {%- set before = before ~ join_by_scope(relation) -%}
         {%- set ways = [] -%}
         {%- if hooks not in ([], ['{{ join_whole_tables() }}']) or hooks_after != ['{{ gather_statistics() }}'] -%}

@@ -1,4 +1,5 @@
 -- One row per reportable customer and day of a run: what was known of the customer at the end of that day, in numbers.
+{% set before = standing_rows() %}
 with
 
 feature_days as (
@@ -23,7 +24,24 @@ stages as (
     select * from {{ ref('dim_lifecycle_stage') }}
 ),
 
-customers as (
+{% if before %}
+
+    -- Built again on the same day: what was known of a customer who has not changed since.
+    kept as (
+        select before.*
+        from {{ before }} as before
+        where
+            before.day_on = {{ as_of() }}
+            and not exists (
+                select 1
+                from {{ ref('changed_customer') }} as changed
+                where changed.customer_id = before.customer_id
+            )
+    ),
+
+{% endif %}
+
+running as (
     select
         spans.customer_id,
         customers.campus_id,
@@ -45,6 +63,18 @@ customers as (
             and runs.run_no = spans.run_no
     inner join stages on stages.stage_code = spans.base_stage
     where customers.is_reportable
+),
+
+customers as (
+    select running.*
+    from running
+    {% if before %}
+        where
+            not exists (
+                select 1 from kept
+                where kept.customer_id = running.customer_id
+            )
+    {% endif %}
 ),
 
 signals as (
@@ -88,7 +118,7 @@ signals as (
     group by customers.customer_id, customers.day_on
 ),
 
--- Of many facts those of all customers are added up, looked at or not: that is less than to join them first.
+-- Many facts are added up before they are joined: that is less than to join them first.
 study as (
     select
         study_days.customer_id,
@@ -106,6 +136,7 @@ study as (
         max(study_days.study_on) as last_study_on
     from feature_days
     inner join {{ ref('int_study_day') }} as study_days on study_days.study_on <= feature_days.day_on
+    where study_days.customer_id in (select customers.customer_id from customers)
     group by study_days.customer_id, feature_days.day_on
 ),
 
@@ -122,6 +153,7 @@ attendance as (
         on
             attendance.lesson_on <= feature_days.day_on
             and attendance.lesson_on > {{ add_days('feature_days.day_on', -56) }}
+    where attendance.customer_id in (select customers.customer_id from customers)
     group by attendance.customer_id, feature_days.day_on
 ),
 
@@ -137,6 +169,7 @@ homework as (
         on
             homework.due_on <= feature_days.day_on
             and homework.due_on > {{ add_days('feature_days.day_on', -56) }}
+    where homework.customer_id in (select customers.customer_id from customers)
     group by homework.customer_id, feature_days.day_on
 ),
 
@@ -238,6 +271,7 @@ consumed as (
         sum(consumption.hours) as hours
     from feature_days
     inner join {{ ref('fct_lesson_consumption') }} as consumption on consumption.lesson_on <= feature_days.day_on
+    where consumption.customer_id in (select customers.customer_id from customers)
     group by consumption.customer_id, feature_days.day_on, consumption.lot_id
 ),
 
@@ -447,3 +481,15 @@ inner join dues
             and {{ part }}.day_on = customers.day_on
             {{ 'and answers.answer_no = 1' if part == 'answers' }}
 {% endfor %}
+{% if before %}
+    union all
+    select
+        customer_id,
+        day_on,
+        campus_id,
+        base_stage,
+        due_on,
+        {{ customer_features().split(',') | join(',
+        ') }}
+    from kept
+{% endif %}
