@@ -28,6 +28,7 @@ from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse
 from lifecourse.warehouse.roles import SIMULATED
 from lifecourse.warehouse.setup import set_up
+from tests.pipeline.canonical import snapshot
 from tests.support import payments_server, run_night
 
 pytestmark = pytest.mark.slow
@@ -265,3 +266,47 @@ def test_renewals_are_due_soon_and_their_amounts_add_up(institution: Institution
         " where signal_code = 'lapsing' and closed_on is null and is_reportable"
     )
     assert set(lapsing.customer_id) == set(renewals[renewals.is_overdue].customer_id)
+
+
+#: What comes late on the day itself: somebody studied, and a teacher marks a lesson again.
+LATE = (
+    "create temp table chosen as select learner_id from public.learners order by md5(learner_id::text) limit 25",
+    """
+    insert into public.learning_sessions
+        (session_id, learner_id, kind, activity_count, duration_minutes, started_at)
+    select (select max(session_id) from public.learning_sessions) + row_number() over (order by learner_id),
+        learner_id, 'video', 3, 25, %(day)s::date + interval '9 hours'
+    from chosen
+    """,
+    """
+    update public.attendance
+    set outcome = case outcome when 'absent' then 'present' else 'absent' end, updated_at = %(day)s::date + interval '9 hours'
+    where attendance_id in (
+        select max(attendance_id) from public.attendance inner join chosen using (learner_id)
+        where outcome in ('present', 'absent') group by learner_id
+    )
+    """,
+)
+
+
+def test_a_day_built_again_is_what_a_full_build_makes_of_it(institution: Institution) -> None:
+    """Last of this file: it builds anew. Value and risk of customers who have not changed are kept, not reckoned."""
+    warehouse = institution.warehouse
+    before = institution.read("select * from core.customer_features").set_index("customer_id")
+    with warehouse.connect(Role.SIMULATOR, "sim_teaching") as connection:
+        for statement in LATE:
+            connection.execute(statement.encode(), {"day": AS_OF})
+        connection.commit()
+    run_night(warehouse, AS_OF, ("teaching",))
+    again = building.build(AS_OF, into=warehouse)
+    assert (again.kind, again.status) == ("incremental", "published")
+    assert again.changed_customers is not None
+    assert 5 < again.changed_customers < 40
+    after = institution.read("select * from core.customer_features").set_index("customer_id")
+    assert len(before.compare(after.loc[before.index])) > 5
+    incremental = snapshot(warehouse, "core")
+    building.transform(building.begin(AS_OF, full=True, into=warehouse), warehouse)
+    full = snapshot(warehouse, "core")
+    assert {name for name in full if full[name] != incremental[name]} == set()
+    assert len(full["mart_customer_value"]) > 500
+    assert len(full["mart_churn_risk"]) > 100
