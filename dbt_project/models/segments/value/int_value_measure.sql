@@ -1,4 +1,4 @@
--- One row per customer and day of a valuation: the indicators of value that rest on facts of the customer up to that day.
+-- One row per customer and day of a valuation: the indicators of value that rest on facts of the customer until then.
 {% set before = standing_rows() %}
 {% set indicators = [
     'net_paid', 'hours_consumed', 'purchases', 'tenure', 'price_realised', 'engagement_trend', 'result_trend', 'referrals'
