@@ -5,6 +5,28 @@
     '{{ var("reporting_currency") }}'
 {%- endmacro %}
 
+{# A query of the cash of customers, a row per payment and per refund (negative), on the day on which it moved, in the
+   reporting currency. #}
+{% macro cash_moved() -%}
+    select
+        customer_id,
+        paid_on as day_on,
+        amount
+    from {{ ref('fct_payment') }}
+    where
+        status = 'succeeded'
+        and currency = {{ reporting_currency() }}
+    union all
+    select
+        customer_id,
+        resolved_on as day_on,
+        -refunded_amount as amount
+    from {{ ref('fct_refund') }}
+    where
+        resolution = 'paid'
+        and currency = {{ reporting_currency() }}
+{%- endmacro %}
+
 {# Whether a month, and so many days after it, are over by the end of the day of the build. #}
 {% macro is_month_over(month_on, days_after=0) -%}
     {{ add_days(month_after(month_on), days_after) }} <= {{ add_days(as_of(), 1) }}

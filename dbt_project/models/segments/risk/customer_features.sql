@@ -359,23 +359,7 @@ dues as (
 ),
 
 moved as (
-    select
-        customer_id,
-        paid_on as moved_on,
-        amount
-    from {{ ref('fct_payment') }}
-    where
-        status = 'succeeded'
-        and currency = {{ reporting_currency() }}
-    union all
-    select
-        customer_id,
-        resolved_on as moved_on,
-        -refunded_amount as amount
-    from {{ ref('fct_refund') }}
-    where
-        resolution = 'paid'
-        and currency = {{ reporting_currency() }}
+    {{ cash_moved() }}
 ),
 
 money as (
@@ -387,8 +371,8 @@ money as (
     inner join moved
         on
             moved.customer_id = customers.customer_id
-            and moved.moved_on <= customers.day_on
-            and moved.moved_on > {{ add_days('customers.day_on', -365) }}
+            and moved.day_on <= customers.day_on
+            and moved.day_on > {{ add_days('customers.day_on', -365) }}
     group by customers.customer_id, customers.day_on
 ),
 

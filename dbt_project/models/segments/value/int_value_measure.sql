@@ -52,23 +52,7 @@ valued as (
 ),
 
 money_moved as (
-    select
-        customer_id,
-        paid_on as day_on,
-        amount
-    from {{ ref('fct_payment') }}
-    where
-        status = 'succeeded'
-        and currency = {{ reporting_currency() }}
-    union all
-    select
-        customer_id,
-        resolved_on as day_on,
-        -refunded_amount as amount
-    from {{ ref('fct_refund') }}
-    where
-        resolution = 'paid'
-        and currency = {{ reporting_currency() }}
+    {{ cash_moved() }}
 ),
 
 money as (

@@ -15,21 +15,7 @@ spent as (
         customer_id,
         sum(amount) as spend_amount
     from (
-        select
-            customer_id,
-            amount
-        from {{ ref('fct_payment') }}
-        where
-            status = 'succeeded'
-            and currency = {{ reporting_currency() }}
-        union all
-        select
-            customer_id,
-            -refunded_amount as amount
-        from {{ ref('fct_refund') }}
-        where
-            resolution = 'paid'
-            and currency = {{ reporting_currency() }}
+        {{ cash_moved() }}
     ) as moved
     group by customer_id
 ),

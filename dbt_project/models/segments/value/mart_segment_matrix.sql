@@ -21,23 +21,7 @@ money as (
         customer_id,
         sum(amount) as net_paid_amount
     from (
-        select
-            customer_id,
-            paid_on as day_on,
-            amount
-        from {{ ref('fct_payment') }}
-        where
-            status = 'succeeded'
-            and currency = {{ reporting_currency() }}
-        union all
-        select
-            customer_id,
-            resolved_on as day_on,
-            -refunded_amount as amount
-        from {{ ref('fct_refund') }}
-        where
-            resolution = 'paid'
-            and currency = {{ reporting_currency() }}
+        {{ cash_moved() }}
     ) as moved
     where day_on > {{ add_days(as_of(), -365) }}
     group by customer_id
