@@ -74,3 +74,19 @@
     {%- endif -%}
     {{ return(adapter.get_relation(database=this.database, schema=this.schema, identifier=this.identifier)) }}
 {%- endmacro %}
+
+{# The day of the build that readers have. #}
+{% macro published_day() -%}
+    (
+        select max(published.as_of) from {{ source('meta', 'build') }} as published
+        where published.status = 'published'
+    )
+{%- endmacro %}
+
+{# Whether a day, and so many days after it, lay ahead when readers got what they have, and does no longer. #}
+{% macro became_past(day, days_after=0) -%}
+    (
+        {{ day }} > {{ add_days(published_day(), -days_after) }}
+        and {{ day }} <= {{ add_days(as_of(), -days_after) }}
+    )
+{%- endmacro %}

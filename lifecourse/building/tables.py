@@ -21,8 +21,8 @@ def relations(connection: psycopg.Connection[tuple[Any, ...]], schema: str) -> s
 def public_tables(manifest: Any) -> list[PublicTable]:
     """The public models of a parsed project, by name.
 
-    A model that is incremental holds rows by customer and is published by changed customers; one that is built
-    anew every time is compared whole.
+    A model that is incremental is published by changed customers, or by what else its meta names first in `changed_by`;
+    one that is built anew every time is compared whole.
     """
     found = []
     for node in manifest.nodes.values():
@@ -35,8 +35,19 @@ def public_tables(manifest: Any) -> list[PublicTable]:
                 primary_key=tuple(node.config.meta["primary_key"]),
                 customer_column="customer_id" if has_customer else None,
                 indexes=tuple(tuple(columns) for columns in node.config.meta.get("indexes", [])),
-                recomputed_whole=has_customer and node.config.materialized != "incremental",
+                changed_by=_changed_by(node),
                 open_to_branches=bool(node.config.meta.get("open_to_branches")),
             )
         )
     return sorted(found, key=lambda table: table.name)
+
+
+def _changed_by(node: Any) -> tuple[str, str] | None:
+    """Key and table that lists the changed ones, of a model that a build changes by them."""
+    if node.config.materialized != "incremental":
+        return None
+    listed = node.config.meta.get("changed_by") or {}
+    if "customer_id" in node.columns:
+        # Rows of a lead that has a customer are the customer's; those without are looked at whatever they are.
+        return "customer_id", listed.get("customer_id", "changed_customer")
+    return next(((column, listing) for column, listing in listed.items() if column in node.columns), None)

@@ -18,14 +18,20 @@ from lifecourse.warehouse.public_table import (
 )
 
 
-def collect_changed_customers(connection: Connection, tables: Sequence[PublicTable]) -> None:
-    if any(table.by_customer for table in tables):
+def collect_changed(connection: Connection, tables: Sequence[PublicTable]) -> None:
+    """The keys whose rows this build may have changed, as the tables say (`changed_by`), each list once."""
+    for column, listing in sorted({table.changed_by for table in tables if table.changed_by}):
+        collected = sql.Identifier(_collected(listing))
         connection.execute(
-            "create temporary table published_customer on commit drop as"
-            " select distinct customer_id from core.changed_customer where customer_id is not null"
+            sql.SQL("create temporary table {} on commit drop as select distinct {} from {}").format(
+                collected, sql.Identifier(column), sql.Identifier(CORE, listing)
+            )
         )
-        connection.execute("create unique index on pg_temp.published_customer (customer_id)")
-        connection.execute("analyze pg_temp.published_customer")
+        connection.execute(sql.SQL("analyze pg_temp.{}").format(collected))
+
+
+def _collected(listing: str) -> str:
+    return f"published_{listing}"
 
 
 #: Columns of the table of differences besides those of the table compared; no model can have such names.
@@ -67,17 +73,16 @@ def compare(connection: Connection, table: PublicTable, columns: Sequence[str], 
 def _scope(
     schema: str, table: PublicTable, columns: Sequence[str], whole: bool, before: sql.Composable
 ) -> sql.Composed:
-    """Rows a build may have changed: all of them, or those of changed customers and of no customer."""
+    """Rows a build may have changed: all of them, or those of the changed keys and of none."""
     place = sql.Identifier(schema, table.name)
     select = sql.SQL("select {}{} from {} as t").format(before, listed(columns, "t"), place)
-    if whole or not table.by_customer:
+    if whole or table.changed_by is None:
         return sql.Composed([select])
-    assert table.customer_column is not None
-    customer = sql.Identifier(table.customer_column)
+    column, listing = table.changed_by
+    key = sql.Identifier(column)
     return sql.SQL(
-        "{select} join pg_temp.published_customer as c on c.customer_id = t.{customer}"
-        " union all {select} where t.{customer} is null"
-    ).format(select=select, customer=customer)
+        "{select} join pg_temp.{collected} as c on c.{key} = t.{key} union all {select} where t.{key} is null"
+    ).format(select=select, collected=sql.Identifier(_collected(listing)), key=key)
 
 
 def publish_rows(connection: Connection, table: PublicTable) -> tuple[int, int]:

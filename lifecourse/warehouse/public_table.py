@@ -36,21 +36,17 @@ class PublishError(LifecourseError):
 class PublicTable:
     """A table of `core` that readers get.
 
-    `customer_column` null: the rows belong to no customer. `recomputed_whole`: the table has customers in it,
-    but a build may change rows of customers that are not in `core.changed_customer` (ranks, rolling windows).
-    `open_to_branches`: a table without a campus that logins of a branch may read whole.
+    `customer_column` null: the rows belong to no customer. `changed_by`: a build changes only rows of the keys that a
+    table of `core` lists, (column, table), and rows without such a key; null: it may change any row (ranks, rolling
+    windows). `open_to_branches`: a table without a campus that logins of a branch may read whole.
     """
 
     name: str
     primary_key: Sequence[str]
     customer_column: str | None = None
     indexes: Sequence[Sequence[str]] = ()
-    recomputed_whole: bool = False
+    changed_by: tuple[str, str] | None = None
     open_to_branches: bool = False
-
-    @property
-    def by_customer(self) -> bool:
-        return self.customer_column is not None and not self.recomputed_whole
 
 
 def columns_of(connection: Connection, schema: str, table: str) -> list[tuple[str, str]]:

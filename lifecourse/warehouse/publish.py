@@ -5,9 +5,9 @@ A table is published in one of two ways.
 * **Swapped**: copied to `marts_next` with keys, indexes, comments and rights (which takes time, but nobody
   looks there), then moved in by `alter table ... set schema`, while the old one moves to `marts_previous`.
   All tables of a full build are swapped, as is a table whose columns changed.
-* **By rows**: only rows that differ between `core` and `marts` are deleted and inserted: those of customers
-  in `core.changed_customer`, those of no customer, and for tables that are recomputed whole, all. What was
-  taken away and added is kept in `marts_undo`.
+* **By rows**: only rows that differ between `core` and `marts` are deleted and inserted: those of the keys that the
+  build lists as changed (for most tables `core.changed_customer`), those of no such key, and for tables that are
+  recomputed whole, all. What was taken away and added is kept in `marts_undo`.
 
 Either way the rows, `marts.publication` and `meta.publication` change in the same transaction. `rollback`
 puts back the previous publication, one step.
@@ -34,7 +34,7 @@ from psycopg.types.json import Jsonb
 
 from lifecourse.errors import sanitised
 from lifecourse.warehouse.connection import Warehouse
-from lifecourse.warehouse.differing import collect_changed_customers, compare, publish_rows, undo_rows
+from lifecourse.warehouse.differing import collect_changed, compare, publish_rows, undo_rows
 from lifecourse.warehouse.filling import fill, wait_for_older_snapshots
 from lifecourse.warehouse.locks import LOCK_PUBLISH
 from lifecourse.warehouse.public_table import (
@@ -180,7 +180,7 @@ def publish(
         written: dict[str, int] = {}
         with connection.transaction():
             drop_tables(connection, UNDO)
-            collect_changed_customers(connection, plan.by_rows)
+            collect_changed(connection, plan.by_rows)
             for table in plan.by_rows:
                 gone, came = publish_rows(connection, table)
                 before = (
@@ -448,14 +448,13 @@ def _check_table(connection: Connection, table: PublicTable) -> None:
     if not table.primary_key:
         raise PublishError("has no primary key", f"{CORE}.{table.name}", "name one in the model's meta")
     wanted = [*table.primary_key, *(name for index in table.indexes for name in index)]
-    if table.customer_column:
-        wanted.append(table.customer_column)
+    wanted += [name for name in (table.customer_column, (table.changed_by or (None,))[0]) if name]
     absent = sorted(set(wanted) - set(columns))
     if absent:
         raise PublishError(
             f"has no column {', '.join(absent)}",
             f"{CORE}.{table.name}",
-            "mend primary_key, indexes or customer_column in the model's meta",
+            "mend primary_key, indexes or changed_by in the model's meta",
         )
 
 

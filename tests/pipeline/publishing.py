@@ -11,11 +11,12 @@ from psycopg import sql
 from lifecourse.warehouse.connection import Role, Warehouse
 from lifecourse.warehouse.publish import PublicTable
 
-CUSTOMER = PublicTable("dim_customer", ["customer_id"], "customer_id", [["campus_id"]])
-LEAD = PublicTable("fct_lead", ["lead_id"], "customer_id", [["lead_on", "campus_id"]])
-SPAN = PublicTable("fct_lifecycle_span", ["customer_id", "span_no"], "customer_id")
+BY_CUSTOMER = ("customer_id", "changed_customer")
+CUSTOMER = PublicTable("dim_customer", ["customer_id"], "customer_id", [["campus_id"]], BY_CUSTOMER)
+LEAD = PublicTable("fct_lead", ["lead_id"], "customer_id", [["lead_on", "campus_id"]], BY_CUSTOMER)
+SPAN = PublicTable("fct_lifecycle_span", ["customer_id", "span_no"], "customer_id", changed_by=BY_CUSTOMER)
 CAMPUS = PublicTable("dim_campus", ["campus_id"])
-VALUE = PublicTable("mart_customer_value", ["customer_id"], "customer_id", recomputed_whole=True)
+VALUE = PublicTable("mart_customer_value", ["customer_id"], "customer_id")
 TABLES = (CUSTOMER, LEAD, SPAN, CAMPUS, VALUE)
 
 _CORE = """

@@ -12,15 +12,15 @@ import pytest
 
 from lifecourse.warehouse.connection import Role, Warehouse
 from lifecourse.warehouse.publish import PublicTable, PublishError, publish, rollback
-from tests.pipeline.publishing import audited, rows, run
+from tests.pipeline.publishing import BY_CUSTOMER, audited, rows, run
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CUSTOMERS = 300
 TABLES = (
-    PublicTable("dim_customer", ["customer_id"], "customer_id"),
-    PublicTable("fct_lifecycle_span", ["customer_id"], "customer_id"),
-    PublicTable("mart_value", ["customer_id"], "customer_id", recomputed_whole=True),
+    PublicTable("dim_customer", ["customer_id"], "customer_id", changed_by=BY_CUSTOMER),
+    PublicTable("fct_lifecycle_span", ["customer_id"], "customer_id", changed_by=BY_CUSTOMER),
+    PublicTable("mart_value", ["customer_id"], "customer_id"),
     PublicTable("publication_of_rows", ["build_id"]),
 )
 ROLLBACKS = (4, 9)

@@ -1,12 +1,22 @@
 -- One row per account: a household or company with the customers in it, who decides, and how to talk to them.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
 
+changed as (
+    select * from {{ ref('changed_account') }}
+),
+
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select dim_customer.*
+    from changed
+    inner join {{ ref('dim_customer') }} as dim_customer on dim_customer.account_id = changed.account_id
 ),
 
 members as (
-    select * from {{ ref('dim_account_member') }}
+    select dim_account_member.*
+    from changed
+    inner join {{ ref('dim_account_member') }} as dim_account_member
+        on dim_account_member.account_id = changed.account_id
 ),
 
 accounts as (
@@ -20,7 +30,6 @@ accounts as (
         min(first_purchase_on) as first_purchase_on,
         bool_or(is_reportable) as is_reportable
     from customers
-    where account_id is not null
     group by account_id
 ),
 
@@ -48,9 +57,10 @@ talks as (
             else 'evening'
         end as part_of_day,
         touchpoints.occurred_at
-    from {{ ref('stg_touchpoints') }} as touchpoints
+    from changed
     inner join {{ source('identity', 'identity_contact') }} as identified
-        on identified.contact_id = touchpoints.contact_id
+        on identified.account_id = changed.account_id
+    inner join {{ ref('stg_touchpoints') }} as touchpoints on touchpoints.contact_id = identified.contact_id
     where
         {{ is_answered('touchpoints') }}
         and touchpoints.occurred_on <= {{ as_of() }}
@@ -76,38 +86,37 @@ parts_of_day as (
 
 concerns as (
     select
-        customer_id,
-        category as concern,
-        opened_on as told_on
-    from {{ ref('fct_complaint') }}
-    where category is not null
+        customers.account_id,
+        complaints.category as concern,
+        complaints.opened_on as told_on
+    from customers
+    inner join {{ ref('fct_complaint') }} as complaints on complaints.customer_id = customers.customer_id
+    where complaints.category is not null
     union all
     select
-        customer_id,
-        reason_code as concern,
-        interviewed_on as told_on
-    from {{ ref('fct_exit_interview') }}
+        customers.account_id,
+        interviews.reason_code as concern,
+        interviews.interviewed_on as told_on
+    from customers
+    inner join {{ ref('fct_exit_interview') }} as interviews on interviews.customer_id = customers.customer_id
     union all
     select
-        customer_id,
-        lost_reason as concern,
-        status_on as told_on
-    from {{ ref('fct_lead') }}
-    where lost_reason is not null
+        customers.account_id,
+        leads.lost_reason as concern,
+        leads.status_on as told_on
+    from customers
+    inner join {{ ref('fct_lead') }} as leads on leads.customer_id = customers.customer_id
+    where leads.lost_reason is not null
 ),
 
 ranked_concerns as (
     select
-        customers.account_id,
-        concerns.concern,
+        account_id,
+        concern,
         cast(count(*) as integer) as times,
-        row_number() over (
-            partition by customers.account_id
-            order by count(*) desc, max(concerns.told_on) desc, concerns.concern
-        ) as place
+        row_number() over (partition by account_id order by count(*) desc, max(told_on) desc, concern) as place
     from concerns
-    inner join customers on customers.customer_id = concerns.customer_id
-    group by customers.account_id, concerns.concern
+    group by account_id, concern
 )
 
 select

@@ -1,5 +1,10 @@
 -- One row per account and contact: what part the contact has in talking, paying and signing, and who decides.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
+
+changed as (
+    select * from {{ ref('changed_account') }}
+),
 
 contacts as (
     select * from {{ ref('stg_contacts') }}
@@ -9,17 +14,19 @@ members as (
     select
         identified.contact_id,
         identified.account_id
-    from {{ source('identity', 'identity_contact') }} as identified
-    where identified.account_id is not null
+    from changed
+    inner join {{ source('identity', 'identity_contact') }} as identified
+        on identified.account_id = changed.account_id
 ),
 
 accounts as (
     select
-        account_id,
+        changed.account_id,
         -- An account is at home where its first customer is.
-        min(customer_id) as first_customer_id
-    from {{ ref('dim_customer') }}
-    group by account_id
+        min(dim_customer.customer_id) as first_customer_id
+    from changed
+    inner join {{ ref('dim_customer') }} as dim_customer on dim_customer.account_id = changed.account_id
+    group by changed.account_id
 ),
 
 customers as (
@@ -35,7 +42,8 @@ talks as (
         touchpoints.contact_id,
         count(*) as talk_count,
         max(touchpoints.occurred_on) as last_talk_on
-    from {{ ref('stg_touchpoints') }} as touchpoints
+    from members
+    inner join {{ ref('stg_touchpoints') }} as touchpoints on touchpoints.contact_id = members.contact_id
     where
         {{ is_answered('touchpoints') }}
         and touchpoints.occurred_on <= {{ as_of() }}
@@ -43,21 +51,31 @@ talks as (
 ),
 
 -- A payer is known by the phone or the WeChat unionid.
+learners as (
+    select
+        registry.learner_id,
+        registry.account_id
+    from changed
+    inner join {{ ref('customer_registry') }} as registry on registry.account_id = changed.account_id
+),
+
 payer_keys as (
     select
         bought.order_id,
-        bought.learner_id,
+        learners.account_id,
         'phone' as kind,
         cast(bought.payer_phone as text) as value
-    from {{ ref('stg_orders') }} as bought
+    from learners
+    inner join {{ ref('stg_orders') }} as bought on bought.learner_id = learners.learner_id
     where bought.payer_phone is not null
     union all
     select
         bought.order_id,
-        bought.learner_id,
+        learners.account_id,
         'unionid' as kind,
         cast(bought.payer_wechat_unionid as text) as value
-    from {{ ref('stg_orders') }} as bought
+    from learners
+    inner join {{ ref('stg_orders') }} as bought on bought.learner_id = learners.learner_id
     where bought.payer_wechat_unionid is not null
 ),
 
@@ -67,7 +85,6 @@ payers as (
         payer_keys.order_id,
         min(keys.record_id) as record_id
     from payer_keys
-    inner join {{ ref('customer_registry') }} as registry on registry.learner_id = payer_keys.learner_id
     inner join {{ source('identity', 'identity_key') }} as keys
         on
             keys.kind = payer_keys.kind
@@ -75,7 +92,7 @@ payers as (
     inner join members
         on
             keys.record_id = 'contact:' || members.contact_id
-            and members.account_id = registry.account_id
+            and members.account_id = payer_keys.account_id
     group by payer_keys.order_id
 ),
 
@@ -94,7 +111,8 @@ signs as (
     select
         contracts.contact_id,
         count(*) as signed_contracts
-    from {{ ref('stg_contracts') }} as contracts
+    from members
+    inner join {{ ref('stg_contracts') }} as contracts on contracts.contact_id = members.contact_id
     where contracts.signed_on <= {{ as_of() }}
     group by contracts.contact_id
 ),

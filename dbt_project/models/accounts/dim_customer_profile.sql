@@ -1,24 +1,40 @@
 -- One row per customer: what is known in four groups, how complete and how fresh, beside the guardian who decides.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 {% set told_kinds = {
     'personality': 'personality', 'taboo': 'taboos', 'interest': 'told_interests',
     'learning_preference': 'told_learning_preference'
 } %}
 with
 
+changed as (
+    select * from {{ ref('changed_profile') }}
+),
+
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select dim_customer.*
+    from changed
+    inner join {{ ref('dim_customer') }} as dim_customer on dim_customer.customer_id = changed.customer_id
 ),
 
 accounts as (
-    select * from {{ ref('dim_account') }}
+    select dim_account.*
+    from {{ ref('dim_account') }} as dim_account
+    where dim_account.account_id in (select customers.account_id from customers)
 ),
 
 members as (
-    select * from {{ ref('dim_account_member') }}
+    select dim_account_member.*
+    from accounts
+    inner join {{ ref('dim_account_member') }} as dim_account_member
+        on dim_account_member.account_id = accounts.account_id
 ),
 
 registry as (
-    select * from {{ ref('customer_registry') }}
+    select
+        registry.learner_id,
+        registry.customer_id
+    from changed
+    inner join {{ ref('customer_registry') }} as registry on registry.customer_id = changed.customer_id
 ),
 
 rules as (
@@ -57,13 +73,16 @@ basics as (
 
 current_class as (
     select
-        customer_id,
-        class_id,
-        row_number() over (partition by customer_id order by enrolled_on desc, enrolment_id desc) as place
-    from {{ ref('fct_enrolment') }}
+        enrolments.customer_id,
+        enrolments.class_id,
+        row_number() over (
+            partition by enrolments.customer_id order by enrolments.enrolled_on desc, enrolments.enrolment_id desc
+        ) as place
+    from changed
+    inner join {{ ref('fct_enrolment') }} as enrolments on enrolments.customer_id = changed.customer_id
     where
-        class_id is not null
-        and status = 'active'
+        enrolments.class_id is not null
+        and enrolments.status = 'active'
 ),
 
 -- Of a household the one who decides is asked first, whoever else has told it fills the gaps.
@@ -86,20 +105,20 @@ background as (
 
 asked_subjects as (
     select
-        customer_id,
-        subject_interest as subject,
-        max(created_on) as told_on
-    from {{ ref('fct_lead') }}
-    where
-        subject_interest is not null
-        and customer_id is not null
-    group by customer_id, subject_interest
+        leads.customer_id,
+        leads.subject_interest as subject,
+        max(leads.created_on) as told_on
+    from changed
+    inner join {{ ref('fct_lead') }} as leads on leads.customer_id = changed.customer_id
+    where leads.subject_interest is not null
+    group by leads.customer_id, leads.subject_interest
     union all
     select
         enrolments.customer_id,
         courses.subject,
         max(enrolments.enrolled_on) as told_on
-    from {{ ref('fct_enrolment') }} as enrolments
+    from changed
+    inner join {{ ref('fct_enrolment') }} as enrolments on enrolments.customer_id = changed.customer_id
     inner join {{ ref('dim_course') }} as courses on courses.course_id = enrolments.course_id
     where courses.subject is not null
     group by enrolments.customer_id, courses.subject
@@ -126,31 +145,34 @@ interests as (
 -- Of the last half year: in class or in the app, and at what time of the day.
 studied as (
     select
-        customer_id,
+        lessons.customer_id,
         count(*) as lessons,
         0 as study_days,
-        count(case when extract(hour from {{ local_time('lesson_at') }}) < 12 then 1 end) as mornings,
-        count(case when extract(hour from {{ local_time('lesson_at') }}) between 12 and 17 then 1 end) as afternoons,
-        max(lesson_on) as studied_on
-    from {{ ref('fct_attendance') }}
+        count(case when extract(hour from {{ local_time('lessons.lesson_at') }}) < 12 then 1 end) as mornings,
+        count(case when extract(hour from {{ local_time('lessons.lesson_at') }}) between 12 and 17 then 1 end)
+            as afternoons,
+        max(lessons.lesson_on) as studied_on
+    from changed
+    inner join {{ ref('fct_attendance') }} as lessons on lessons.customer_id = changed.customer_id
     where
-        outcome_class = 'attended'
-        and lesson_on > {{ add_days(as_of(), -180) }}
-        and lesson_on <= {{ as_of() }}
-    group by customer_id
+        lessons.outcome_class = 'attended'
+        and lessons.lesson_on > {{ add_days(as_of(), -180) }}
+        and lessons.lesson_on <= {{ as_of() }}
+    group by lessons.customer_id
     union all
     select
-        customer_id,
+        learning_days.customer_id,
         0 as lessons,
         count(*) as study_days,
         0 as mornings,
         0 as afternoons,
-        max(learning_on) as studied_on
-    from {{ ref('fct_learning_day') }}
+        max(learning_days.learning_on) as studied_on
+    from changed
+    inner join {{ ref('fct_learning_day') }} as learning_days on learning_days.customer_id = changed.customer_id
     where
-        is_study_day
-        and learning_on > {{ add_days(as_of(), -180) }}
-    group by customer_id
+        learning_days.is_study_day
+        and learning_days.learning_on > {{ add_days(as_of(), -180) }}
+    group by learning_days.customer_id
 ),
 
 preferences as (
@@ -176,24 +198,26 @@ preferences as (
 -- What was told of the person, and holds.
 told as (
     select
-        customer_id,
+        traits.customer_id,
         {% for kind, name in told_kinds.items() %}
-            {{ list_of('code', 'code', "kind = '" ~ kind ~ "'") }} as {{ name }},
+            {{ list_of('traits.code', 'traits.code', "traits.kind = '" ~ kind ~ "'") }} as {{ name }},
         {% endfor %}
-        max(last_noted_on) as noted_on
-    from {{ ref('int_trait_stretch') }}
-    where valid_to is null
-    group by customer_id
+        max(traits.last_noted_on) as noted_on
+    from changed
+    inner join {{ ref('int_trait_stretch') }} as traits on traits.customer_id = changed.customer_id
+    where traits.valid_to is null
+    group by traits.customer_id
 ),
 
 consumption as (
     select
-        customer_id,
+        orders.customer_id,
         cast(count(*) as integer) as purchases,
-        max(purchased_on) as last_purchase_on
-    from {{ ref('fct_order') }}
-    where purchased_on is not null
-    group by customer_id
+        max(orders.purchased_on) as last_purchase_on
+    from changed
+    inner join {{ ref('fct_order') }} as orders on orders.customer_id = changed.customer_id
+    where orders.purchased_on is not null
+    group by orders.customer_id
 ),
 
 -- School years begin in September. A grade goes up with them from the year in which it was noted.

@@ -1,4 +1,5 @@
 -- One row per customer and stretch of days with the same background and told traits, from the first contact on.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 {% set versions = versions_of('contact') %}
 {% set background = {
     'income_band': 'income_band', 'occupation': 'guardian_occupation', 'education': 'guardian_education'
@@ -11,16 +12,27 @@
 {% set attributes = ['household_customers'] + background.values() | list + kinds.values() | list %}
 with
 
+scope as (
+    select * from {{ ref('changed_household') }}
+),
+
+-- Of a changed account every customer is among them.
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select dim_customer.*
+    from scope
+    inner join {{ ref('dim_customer') }} as dim_customer on dim_customer.customer_id = scope.customer_id
 ),
 
 members as (
-    select * from {{ ref('dim_account_member') }}
+    select dim_account_member.*
+    from {{ ref('dim_account_member') }} as dim_account_member
+    where dim_account_member.account_id in (select customers.account_id from customers)
 ),
 
 traits as (
-    select * from {{ ref('int_trait_stretch') }}
+    select traits.*
+    from scope
+    inner join {{ ref('int_trait_stretch') }} as traits on traits.customer_id = scope.customer_id
 ),
 
 -- A change counts from the day on which the source made it; of several on a day the last is the day's.

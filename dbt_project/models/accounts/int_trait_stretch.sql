@@ -1,5 +1,10 @@
 -- One row per customer, kind of trait and code, and stretch of days in which it is noted as holding.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
+
+changed as (
+    select * from {{ ref('changed_customer') }}
+),
 
 registry as (
     select * from {{ ref('customer_registry') }}
@@ -13,7 +18,8 @@ noted as (
         traits.code,
         traits.noted_on,
         {{ once('traits.withdrawn_on', 'traits.withdrawn_on') }} as withdrawn_on
-    from registry
+    from changed
+    inner join registry on registry.customer_id = changed.customer_id
     inner join {{ ref('stg_learner_traits') }} as traits on traits.learner_id = registry.learner_id
     where
         traits.noted_on <= {{ as_of() }}

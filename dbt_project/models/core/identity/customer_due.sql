@@ -2,6 +2,7 @@
    change the customer's rows when it comes, without a load. #}
 {% set learner_days = {
     'learners': ['registered_on'],
+    'learner_traits': ['noted_on', 'withdrawn_on'],
     'enrolments': ['enrolled_on', 'withdrawn_on', 'completed_on', 'ends_on'],
     'homework': ['due_on', 'submitted_on'],
     'assessments': ['taken_on'],
