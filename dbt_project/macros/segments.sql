@@ -56,8 +56,9 @@
 {%- endmacro %}
 
 {# A night's build is tuned for a few customers; these models join whole tables in it as well. Where the planner takes the
-   result of a window for one row, a nested loop would run for hours. A model that keeps the rows of its day (their column
-   is meta.standing_day) has a few customers only where it stands for the day already. #}
+   result of a window for one row, a nested loop would run for hours. Of a model that is incremental the length of its list
+   decides (macro join_by_scope); one that keeps the rows of its day (their column is meta.standing_day) has a few customers
+   only where it stands for the day already. #}
 {% macro join_whole_tables(node=model, relation=this) -%}
     {{ return(adapter.dispatch('join_whole_tables')(node, relation)) }}
 {%- endmacro %}
@@ -67,11 +68,13 @@
 
 {% macro postgres__join_whole_tables(node, relation) -%}
     {%- set day = node.config.meta.get('standing_day') -%}
-    {%- if execute and day and is_incremental_build() and adapter.get_relation(
+    {%- set is_there = execute and is_incremental_build() and adapter.get_relation(
         database=relation.database, schema=relation.schema, identifier=relation.identifier
     ) -%}
+    {%- if is_there and day -%}
         select set_config('enable_nestloop', 'off', true)
         where not exists (select 1 from {{ relation }} where {{ day }} = {{ as_of() }})
+    {%- elif is_there and node.config.materialized == 'incremental' -%}
     {%- else -%}
         set local enable_nestloop = off
     {%- endif -%}
@@ -86,4 +89,33 @@
             {{ share }} * (1 - {{ share }}) / {{ units }} + {{ z * z / 4 }} / ({{ units }} * {{ units }})
         )
     ) / (1 + {{ z * z }} / {{ units }})
+{%- endmacro %}
+
+{# Courses with a subject, and the day from which each was offered: rows of int_course_offered, also for what comes before
+   it. #}
+{% macro offered_courses() -%}
+    select
+        courses.course_id,
+        courses.subject,
+        courses.school_level,
+        first_held.first_on
+    from {{ ref('dim_course') }} as courses
+    left join (
+        select
+            held.course_id,
+            min(held.day_on) as first_on
+        from (
+            select
+                course_id,
+                enrolled_on as day_on
+            from {{ ref('fct_enrolment') }}
+            union all
+            select
+                course_id,
+                starts_on as day_on
+            from {{ ref('dim_class') }}
+        ) as held
+        group by held.course_id
+    ) as first_held on first_held.course_id = courses.course_id
+    where courses.subject is not null
 {%- endmacro %}

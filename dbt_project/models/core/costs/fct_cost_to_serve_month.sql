@@ -1,57 +1,19 @@
 -- One row per customer, campus that taught, month and currency: the customer's share of what teaching cost there.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
 
-costs as (
-    select * from {{ ref('fct_operating_cost') }}
-    where driver = 'hours'
-),
-
-hours as (
-    select * from {{ ref('int_taught_hours_month') }}
-),
-
-taught as (
-    select
-        campus_id,
-        month_on
-    from hours
-    group by campus_id, month_on
-),
-
--- What is to be shared out: what a campus booked among those it taught, what no campus booked among all.
-booked as (
-    select
-        campus_id,
-        month_on,
-        currency,
-        case when cost_class = 'direct' then cost_amount else 0 end as direct_amount,
-        case when cost_class = 'overhead' then cost_amount else 0 end as overhead_amount,
-        0 as common_amount
-    from costs
-    where campus_id is not null
-    union all
-    select
-        taught.campus_id,
-        taught.month_on,
-        costs.currency,
-        0 as direct_amount,
-        0 as overhead_amount,
-        costs.cost_amount as common_amount
-    from taught
-    inner join costs on costs.month_on = taught.month_on
-    where costs.campus_id is null
+changed as (
+    select * from {{ ref('changed_cost_month') }}
 ),
 
 pools as (
-    select
-        campus_id,
-        month_on,
-        currency,
-        sum(direct_amount) as direct_amount,
-        sum(overhead_amount) as overhead_amount,
-        sum(common_amount) as common_amount
-    from booked
-    group by campus_id, month_on, currency
+    select * from {{ ref('int_cost_pool') }}
+),
+
+hours as (
+    select taught.*
+    from changed
+    inner join {{ ref('int_taught_hours_month') }} as taught on taught.month_on = changed.month_on
 ),
 
 -- Running totals: rounded shares of them add up to the cost, to the cent, by campus and for all.

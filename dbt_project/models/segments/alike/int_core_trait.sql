@@ -1,27 +1,43 @@
--- One row per customer or open enquiry, dimension and value: what was known of the person at the beginning.
+-- One row per customer, dimension and value: what was known of the person at the beginning. Who has only enquired is a
+-- customer as well, a prospect.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
 
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
+
 customers as (
-    select * from {{ ref('dim_customer') }}
-    where is_reportable
+    select customers.*
+    from changed
+    inner join {{ ref('dim_customer') }} as customers on customers.customer_id = changed.customer_id
+    where customers.is_reportable
 ),
 
 scores as (
-    select * from {{ ref('int_value_score') }}
-    where valuation = 'now'
+    select scores.*
+    from changed
+    inner join {{ ref('int_value_score') }} as scores on scores.customer_id = changed.customer_id
+    where scores.valuation = 'now'
 ),
 
 leads as (
-    select * from {{ ref('fct_lead') }}
+    select leads.*
+    from changed
+    inner join {{ ref('fct_lead') }} as leads on leads.customer_id = changed.customer_id
 ),
 
 journeys as (
-    select * from {{ ref('int_lead_journey') }}
+    select journeys.*
+    from changed
+    inner join {{ ref('int_lead_journey') }} as journeys on journeys.customer_id = changed.customer_id
 ),
 
 attributes as (
-    select * from {{ ref('dim_customer_history') }}
-    where version_no = 1
+    select attributes.*
+    from changed
+    inner join {{ ref('dim_customer_history') }} as attributes on attributes.customer_id = changed.customer_id
+    where attributes.version_no = 1
 ),
 
 -- Who asked: a company, else the group of trades that the first contact works in.
@@ -41,7 +57,8 @@ subjects as (
     select
         enrolments.customer_id,
         courses.subject
-    from {{ ref('fct_enrolment') }} as enrolments
+    from changed
+    inner join {{ ref('fct_enrolment') }} as enrolments on enrolments.customer_id = changed.customer_id
     inner join {{ ref('dim_course') }} as courses on courses.course_id = enrolments.course_id
     where courses.subject is not null
     group by enrolments.customer_id, courses.subject
@@ -49,7 +66,6 @@ subjects as (
 
 persons as (
     select
-        scores.customer_id as person_id,
         scores.customer_id,
         scores.campus_id,
         scores.phase_code,
@@ -69,39 +85,21 @@ persons as (
         on
             contacts.customer_id = scores.customer_id
             and contacts.lead_no = 1
-    union all
-    -- Enquiries that name no learner yet.
-    select
-        journeys.person_id,
-        journeys.customer_id,
-        journeys.campus_id,
-        'prospective' as phase_code,
-        'prospect' as stage_code,
-        false as is_core,
-        contacts.region as area,
-        null as school,
-        contacts.employer_group,
-        leads.learner_grade as grade,
-        journeys.channel_code as channel
-    from journeys
-    inner join leads on leads.lead_id = journeys.lead_id
-    left join contacts on contacts.lead_id = journeys.lead_id
-    where journeys.customer_id is null
 ),
 
 wished as (
     select
-        coalesce(leads.customer_id, 'lead:' || leads.lead_id) as person_id,
-        leads.subject_interest as subject
+        customer_id,
+        subject_interest as subject
     from leads
-    where leads.subject_interest is not null
-    group by coalesce(leads.customer_id, 'lead:' || leads.lead_id), leads.subject_interest
+    where subject_interest is not null
+    group by customer_id, subject_interest
 ),
 
 traits as (
     {% for dimension in ['area', 'school', 'employer_group', 'grade', 'channel'] %}
         select
-            person_id,
+            customer_id,
             '{{ dimension }}' as dimension,
             {{ dimension }} as trait
         from persons
@@ -110,20 +108,20 @@ traits as (
     {% endfor %}
     -- Of a customer the subjects taken; of somebody who has taken none yet those asked for.
     select
-        persons.person_id,
+        persons.customer_id,
         'subject' as dimension,
         coalesce(subjects.subject, wished.subject) as trait
     from persons
     left join subjects on subjects.customer_id = persons.customer_id
     left join wished
         on
-            wished.person_id = persons.person_id
+            wished.customer_id = persons.customer_id
             and subjects.customer_id is null
     where coalesce(subjects.subject, wished.subject) is not null
 )
 
 select
-    persons.person_id,
+    persons.customer_id as person_id,
     persons.customer_id,
     persons.campus_id,
     persons.phase_code,
@@ -132,4 +130,4 @@ select
     traits.dimension,
     traits.trait
 from persons
-inner join traits on traits.person_id = persons.person_id
+inner join traits on traits.customer_id = persons.customer_id

@@ -1,5 +1,10 @@
 -- One row per customer, campus that sold and month with cash moved or revenue recognised, reporting currency.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
+
+changed as (
+    select * from {{ ref('changed_revenue') }}
+),
 
 days as (
     {{ days('(select min(first_contact_on) from ' ~ ref('dim_customer') ~ ')', as_of()) }}
@@ -24,7 +29,8 @@ periods as (
             as days_before,
         {{ days_between('period_revenue.starts_on', 'least(period_revenue.last_on, months.last_on)') }}
         + 1 as days_after
-    from {{ ref('fct_period_revenue') }} as period_revenue
+    from changed
+    inner join {{ ref('fct_period_revenue') }} as period_revenue on period_revenue.customer_id = changed.customer_id
     inner join months
         on
             months.month_on <= period_revenue.last_on
@@ -34,14 +40,15 @@ periods as (
 
 earned as (
     select
-        customer_id,
-        campus_id,
-        month_on,
-        billings_amount,
-        refunds_amount,
-        recognised_amount,
-        expired_amount
-    from {{ ref('int_movement_month') }}
+        movements.customer_id,
+        movements.campus_id,
+        movements.month_on,
+        movements.billings_amount,
+        movements.refunds_amount,
+        movements.recognised_amount,
+        movements.expired_amount
+    from changed
+    inner join {{ ref('int_movement_month') }} as movements on movements.customer_id = changed.customer_id
     union all
     select
         customer_id,

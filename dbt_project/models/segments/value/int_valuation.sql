@@ -1,4 +1,5 @@
 -- One row per reportable customer and valuation: now, and the end of the month before (month_before).
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 {% set rules = {
     'high_score': 'numeric',
     'by_percentile': 'integer',
@@ -10,17 +11,27 @@
 } %}
 with
 
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
+
 customers as (
-    select * from {{ ref('dim_customer') }}
-    where is_reportable
+    select dim_customer.*
+    from changed
+    inner join {{ ref('dim_customer') }} as dim_customer on dim_customer.customer_id = changed.customer_id
+    where dim_customer.is_reportable
 ),
 
 attributes as (
-    select * from {{ ref('dim_customer_history') }}
+    select attributes.*
+    from changed
+    inner join {{ ref('dim_customer_history') }} as attributes on attributes.customer_id = changed.customer_id
 ),
 
 spans as (
-    select * from {{ ref('fct_lifecycle_span') }}
+    select spans.*
+    from changed
+    inner join {{ ref('fct_lifecycle_span') }} as spans on spans.customer_id = changed.customer_id
 ),
 
 rules as (

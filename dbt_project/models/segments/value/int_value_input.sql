@@ -1,47 +1,27 @@
 -- One row per customer and day of a valuation: what each indicator of value measures, from facts up to that day.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
+
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
 
 -- A leaver is valued on one day in both valuations.
 valued as (
     select
-        customer_id,
-        valued_on,
-        min(phase_code) as phase_code,
-        min(grade) as grade,
-        min(learner_band) as learner_band,
-        {{ add_days('valued_on', '-min(money_days)') }} as money_after_on
-    from {{ ref('int_valuation') }}
-    group by customer_id, valued_on
-),
-
--- Catalogues carry no dates: a course is there from the day of the first enrolment in it, or of its first class.
-first_held as (
-    select
-        course_id,
-        min(day_on) as first_on
-    from (
-        select
-            course_id,
-            enrolled_on as day_on
-        from {{ ref('fct_enrolment') }}
-        union all
-        select
-            course_id,
-            starts_on as day_on
-        from {{ ref('dim_class') }}
-    ) as held
-    group by course_id
+        valuations.customer_id,
+        valuations.valued_on,
+        min(valuations.phase_code) as phase_code,
+        min(valuations.grade) as grade,
+        min(valuations.learner_band) as learner_band,
+        {{ add_days('valuations.valued_on', '-min(valuations.money_days)') }} as money_after_on
+    from changed
+    inner join {{ ref('int_valuation') }} as valuations on valuations.customer_id = changed.customer_id
+    group by valuations.customer_id, valuations.valued_on
 ),
 
 courses as (
-    select
-        courses.course_id,
-        courses.subject,
-        courses.school_level,
-        first_held.first_on
-    from {{ ref('dim_course') }} as courses
-    left join first_held on first_held.course_id = courses.course_id
-    where courses.subject is not null
+    select * from {{ ref('int_course_offered') }}
 ),
 
 taken as (
@@ -111,21 +91,23 @@ subjects as (
 
 costs as (
     select
-        customer_id,
-        month_on,
-        sum(cost_amount) as cost_amount
-    from {{ ref('fct_cost_to_serve_month') }}
-    where currency = {{ reporting_currency() }}
-    group by customer_id, month_on
+        served.customer_id,
+        served.month_on,
+        sum(served.cost_amount) as cost_amount
+    from changed
+    inner join {{ ref('fct_cost_to_serve_month') }} as served on served.customer_id = changed.customer_id
+    where served.currency = {{ reporting_currency() }}
+    group by served.customer_id, served.month_on
 ),
 
 revenues as (
     select
-        customer_id,
-        month_on,
-        sum(revenue_amount) as revenue_amount
-    from {{ ref('int_customer_revenue_month') }}
-    group by customer_id, month_on
+        earned.customer_id,
+        earned.month_on,
+        sum(earned.revenue_amount) as revenue_amount
+    from changed
+    inner join {{ ref('int_customer_revenue_month') }} as earned on earned.customer_id = changed.customer_id
+    group by earned.customer_id, earned.month_on
 ),
 
 -- The months that were over on that day and whose costs are booked, with the revenue of the same months.
@@ -154,10 +136,10 @@ incomes as (
         -- Both parents may have been asked.
         max(case contacts.income_band when 'low' then 1 when 'middle' then 2 when 'upper' then 3 when 'high' then 4 end)
             as income
-    from {{ ref('fct_lead') }} as leads
+    from changed
+    inner join {{ ref('fct_lead') }} as leads on leads.customer_id = changed.customer_id
     inner join {{ ref('int_lead') }} as recorded on recorded.lead_id = leads.lead_id
     inner join {{ ref('stg_contacts') }} as contacts on contacts.contact_id = recorded.contact_id
-    where leads.customer_id is not null
     group by leads.customer_id
 ),
 

@@ -1,4 +1,5 @@
 -- One row per customer and day of a valuation: the indicators of value that rest on facts of the customer until then.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 {% set before = standing_rows() %}
 {% set indicators = [
     'net_paid', 'hours_consumed', 'purchases', 'tenure', 'price_realised', 'engagement_trend', 'result_trend', 'referrals'
@@ -8,16 +9,17 @@ with
 -- A leaver is valued on one day in both valuations.
 all_valued as (
     select
-        customer_id,
-        valued_on,
-        {{ add_days('valued_on', '-min(money_days)') }} as money_after_on,
-        {{ add_days('valued_on', '-min(engagement_days)') }} as engagement_after_on,
-        {{ add_days('valued_on', '-2 * min(engagement_days)') }} as engagement_before_after_on,
-        min(engagement_least_days) as engagement_least_days,
-        {{ add_days('valued_on', '-min(result_days)') }} as result_after_on,
-        {{ add_days('valued_on', '-2 * min(result_days)') }} as result_before_after_on
-    from {{ ref('int_valuation') }}
-    group by customer_id, valued_on
+        valuations.customer_id,
+        valuations.valued_on,
+        {{ add_days('valuations.valued_on', '-min(valuations.money_days)') }} as money_after_on,
+        {{ add_days('valuations.valued_on', '-min(valuations.engagement_days)') }} as engagement_after_on,
+        {{ add_days('valuations.valued_on', '-2 * min(valuations.engagement_days)') }} as engagement_before_after_on,
+        min(valuations.engagement_least_days) as engagement_least_days,
+        {{ add_days('valuations.valued_on', '-min(valuations.result_days)') }} as result_after_on,
+        {{ add_days('valuations.valued_on', '-2 * min(valuations.result_days)') }} as result_before_after_on
+    from {{ ref('changed_valuation') }} as changed
+    inner join {{ ref('int_valuation') }} as valuations on valuations.customer_id = changed.customer_id
+    group by valuations.customer_id, valuations.valued_on
 ),
 
 {% if before %}
@@ -25,7 +27,8 @@ all_valued as (
     -- What the facts of a customer said up to a day, they say as long as the customer does not change.
     kept as (
         select before.*
-        from {{ before }} as before
+        from {{ ref('changed_valuation') }} as valued_anew
+        inner join {{ before }} as before on before.customer_id = valued_anew.customer_id
         where
             not exists (
                 select 1

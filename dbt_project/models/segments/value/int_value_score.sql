@@ -1,12 +1,21 @@
 -- One row per customer and valuation: points of every indicator, the two scores, and the value segment.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
 
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
+
 valuations as (
-    select * from {{ ref('int_valuation') }}
+    select valuations.*
+    from changed
+    inner join {{ ref('int_valuation') }} as valuations on valuations.customer_id = changed.customer_id
 ),
 
 inputs as (
-    select * from {{ ref('int_value_input') }}
+    select inputs.*
+    from changed
+    inner join {{ ref('int_value_input') }} as inputs on inputs.customer_id = changed.customer_id
 ),
 
 indicators as (

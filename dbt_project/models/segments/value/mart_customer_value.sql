@@ -1,23 +1,33 @@
 -- One row per reportable customer: scores of value with what each indicator measured and the points it gave.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
 
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
+
 scores as (
-    select * from {{ ref('int_value_score') }}
-    where valuation = 'now'
+    select scores.*
+    from changed
+    inner join {{ ref('int_value_score') }} as scores on scores.customer_id = changed.customer_id
+    where scores.valuation = 'now'
 ),
 
 inputs as (
-    select * from {{ ref('int_value_input') }}
+    select inputs.*
+    from changed
+    inner join {{ ref('int_value_input') }} as inputs on inputs.customer_id = changed.customer_id
 ),
 
 spent as (
     select
-        customer_id,
-        sum(amount) as spend_amount
-    from (
+        moved.customer_id,
+        sum(moved.amount) as spend_amount
+    from changed
+    inner join (
         {{ cash_moved() }}
-    ) as moved
-    group by customer_id
+    ) as moved on moved.customer_id = changed.customer_id
+    group by moved.customer_id
 ),
 
 tiers as (

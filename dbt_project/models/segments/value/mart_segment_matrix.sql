@@ -1,15 +1,21 @@
 -- One row per reportable customer: one of the 12 types, the type at the end of the month before, and the strategy.
+{{ config(materialized='incremental', incremental_strategy='by_customer', on_schema_change='fail') }}
 with
+
+changed as (
+    select * from {{ ref('changed_valuation') }}
+),
 
 scores as (
     select
-        customer_id,
-        valuation,
-        campus_id,
-        phase_code,
-        value_segment,
-        phase_code || '_' || value_segment as type_code
-    from {{ ref('int_value_score') }}
+        scores.customer_id,
+        scores.valuation,
+        scores.campus_id,
+        scores.phase_code,
+        scores.value_segment,
+        scores.phase_code || '_' || scores.value_segment as type_code
+    from changed
+    inner join {{ ref('int_value_score') }} as scores on scores.customer_id = changed.customer_id
 ),
 
 types as (
@@ -18,13 +24,14 @@ types as (
 
 money as (
     select
-        customer_id,
-        sum(amount) as net_paid_amount
-    from (
+        moved.customer_id,
+        sum(moved.amount) as net_paid_amount
+    from changed
+    inner join (
         {{ cash_moved() }}
-    ) as moved
-    where day_on > {{ add_days(as_of(), -365) }}
-    group by customer_id
+    ) as moved on moved.customer_id = changed.customer_id
+    where moved.day_on > {{ add_days(as_of(), -365) }}
+    group by moved.customer_id
 )
 
 select

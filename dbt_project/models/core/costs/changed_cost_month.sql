@@ -1,0 +1,98 @@
+-- One row per month of which this build shares the costs out anew.
+{% set before = previous('fct_cost_to_serve_month') %}
+{% set earlier = previous('changed_cost_month') %}
+with
+
+pools as (
+    select * from {{ ref('int_cost_pool') }}
+),
+
+{% if is_incremental_build() and before %}
+
+    shared as (
+        select
+            campus_id,
+            month_on,
+            currency,
+            sum(direct_amount) as direct_amount,
+            sum(overhead_amount) as overhead_amount,
+            sum(common_amount) as common_amount
+        from {{ before }}
+        group by campus_id, month_on, currency
+    ),
+
+    changed as (
+        select * from {{ ref('changed_customer') }}
+    ),
+
+    hours_now as (
+        select
+            hours.customer_id,
+            hours.campus_id,
+            hours.month_on,
+            hours.hours
+        from changed
+        inner join {{ ref('int_taught_hours_month') }} as hours on hours.customer_id = changed.customer_id
+        where
+            exists (
+                select 1
+                from pools
+                where
+                    pools.campus_id = hours.campus_id
+                    and pools.month_on = hours.month_on
+            )
+    ),
+
+    hours_before as (
+        select
+            before.customer_id,
+            before.campus_id,
+            before.month_on,
+            before.hours_taught as hours
+        from changed
+        inner join {{ before }} as before on before.customer_id = changed.customer_id
+    ),
+
+    months as (
+        -- Another amount is shared out than was: a cost was booked or corrected, or a campus has begun or ceased to teach.
+        select coalesce(pools.month_on, shared.month_on) as month_on
+        from pools
+        full join shared
+            on
+                shared.campus_id = pools.campus_id
+                and shared.month_on = pools.month_on
+                and shared.currency = pools.currency
+        where
+            coalesce(pools.direct_amount <> shared.direct_amount, true)
+            or coalesce(pools.overhead_amount <> shared.overhead_amount, true)
+            or coalesce(pools.common_amount <> shared.common_amount, true)
+        union
+        -- A change in one customer's hours moves the shares of all.
+        select month_on
+        from (
+            (select * from hours_now except select * from hours_before)
+            union all
+            (select * from hours_before except select * from hours_now)
+        ) as moved
+        {% if earlier %}
+            union
+            -- What an unpublished build changed is in core and not in marts.
+            select month_on from {{ earlier }}
+            where {{ is_unpublished('build_id') }}
+        {% endif %}
+    )
+
+{% else %}
+
+    months as (
+        select month_on
+        from pools
+        group by month_on
+    )
+
+{% endif %}
+
+select
+    month_on,
+    '{{ var("build_id") }}' as build_id
+from months
