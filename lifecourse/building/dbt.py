@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lifecourse.building import nights, sessions, testing
 from lifecourse.building.tables import relations
+from lifecourse.building.unchanged import Memory
 from lifecourse.errors import LifecourseError
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse
@@ -54,6 +55,10 @@ MARKS: dict[str, Any] = {
 }
 #: Manifests and compiled tests kept: one for each way to build, and those of the version before.
 KEPT_FILES = 8
+
+#: After a model's unique id, among what a night sends: its own SQL; what is sent where its table is small.
+BODY_ALONE, SMALL = "#body", "#small"
+SMALL_ROWS = 20_000
 
 #: Variables that the graph depends on; the others are read when a model runs.
 GRAPH_VARIABLES = ("purchase_event", "target_schema", "canonical_schema", "risk_signals")
@@ -202,20 +207,30 @@ class Dbt:
         standing = self._standing(variables)
         written = self._night_statements(variables, standing)
         there = standing[variables["target_schema"]]
+        memory = self._memory(written, variables)
+        small = self._small_tables(variables)
         reads = {key: frozenset(node.depends_on.nodes) & models.keys() for key, node in models.items()}
         left = {key for key, node in models.items() if key not in written or node.alias not in there}
         while more := {key for key in models.keys() - left if reads[key] & left}:
             left |= more
         watcher = _Watcher(journal)
+        steps = [
+            nights.Step(
+                key, model.alias, written.get(key + SMALL, written[key]) if model.alias in small else written[key],
+                reads[key], model.config.materialized == "view",
+            )
+            for key, model in models.items()
+            if key not in left
+        ]  # fmt: skip
+        with self._session(variables) as connection:
+            memory.read(connection)
+            memory.forget(connection, [models[key].alias for key in left])
         endings = nights.run(
-            [
-                nights.Step(key, models[key].name, written[key], reads[key])
-                for key in models
-                if key not in left
-            ],
+            steps,
             lambda: self._session(variables),
             self._threads(),
             lambda ending: watcher.note([ending.unique_id] if ending.is_good else []),
+            memory,
         )
         outcomes = [
             NodeOutcome(each.unique_id, models[each.unique_id].name, "model", each.status, each.seconds, None, each.message)
@@ -227,10 +242,45 @@ class Dbt:
             "run", [models[key].name for key in models if key in left], variables, journal
         )
 
+    def _memory(self, written: Mapping[str, str], variables: Mapping[str, Any]) -> Memory:
+        """What is to be known of the night before, for models with this SQL."""
+        nodes: list[Any] = list(self.manifest(variables).nodes.values())
+        canonical = variables["canonical_schema"]
+        texts: dict[str, str] = {}
+        views: set[str] = set()
+        for node in nodes:
+            if node.resource_type == "model" and node.config.materialized == "view":
+                views.add(node.alias)
+            if node.resource_type == "model" and "staging" in node.tags:
+                # Made by full builds only; of what it reads, one canonical table as a rule, the name is all that counts.
+                read = [key.rsplit(".", 1)[-1] for key in node.depends_on.nodes if key.startswith("source.")]
+                texts[node.alias] = " ".join(
+                    f'"{self.target.name_of()}"."{canonical}"."{table}"' for table in read
+                )
+            elif node.unique_id + BODY_ALONE in written:
+                texts[node.alias] = written[node.unique_id + BODY_ALONE]
+        seeds = frozenset(node.alias for node in nodes if node.resource_type == "seed")
+        return Memory(
+            variables["build_id"], variables["target_schema"], canonical, texts, frozenset(views), seeds
+        )
+
+    def _small_tables(self, variables: Mapping[str, Any]) -> set[str]:
+        """Tables with so few rows that a night exchanges those that differ."""
+        with self._session(variables) as connection:
+            rows = connection.execute(
+                "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'"
+                " and reltuples between 0 and %s",
+                (variables["target_schema"], SMALL_ROWS),
+            ).fetchall()
+        return {name for (name,) in rows}
+
     def _night_statements(
         self, variables: Mapping[str, Any], standing: Mapping[str, set[str]]
     ) -> dict[str, str]:
-        """What a night sends for each model that needs no dbt for it, by unique id, where those relations stand."""
+        """What a night sends for each model that needs no dbt for it, by unique id, where those relations stand.
+
+        Beside it the model's own SQL (unique id + BODY_ALONE), and what is sent where its table is small (+ SMALL).
+        """
         nodes = self.manifest(variables).nodes
         models = [
             node.name
@@ -241,11 +291,15 @@ class Dbt:
         def compile_all(marked: Mapping[str, Any]) -> dict[str, str]:
             around = json.loads(self._compile_inline(f"{{{{ night_statements('{nights.BODY}') }}}}", marked))
             bodies = self._compile(models, marked)
-            return {
-                unique_id: nights.statements(each["ways"], each["relation"], bodies[unique_id])
-                for unique_id, each in around.items()
-                if unique_id in bodies
-            }
+            found = {}
+            for unique_id, each in around.items():
+                if unique_id in bodies:
+                    body = bodies[unique_id]
+                    found[unique_id] = nights.statements(each["ways"], each["relation"], body)
+                    found[unique_id + BODY_ALONE] = body
+                    if each["small"]:
+                        found[unique_id + SMALL] = nights.statements([each["small"]], each["relation"], body)
+            return found
 
         # Which rows tests read is no concern of the models. What they ask the catalogue for is: a table of the night
         # before, a view that the loader makes where it knows versions.

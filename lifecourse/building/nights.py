@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
 from lifecourse.building.testing import Connection
+from lifecourse.building.unchanged import Memory
 from lifecourse.errors import sanitised
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Step:
     name: str
     statements: str
     reads: frozenset[str] = frozenset()
+    is_view: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,11 @@ def run(
     connect: Callable[[], Connection],
     sessions: int,
     done: Callable[[Ending], None],
+    memory: Memory | None = None,
 ) -> list[Ending]:
     """Send the models, each after those it reads, on as many sessions as `sessions`.
 
-    `connect` opens a session in autocommit. `done` is told of each model as it ends, from several threads. What a failed
+    `memory`: what is known of the night before; a model of which nothing has changed since is not sent. `connect` opens a session in autocommit. `done` is told of each model as it ends, from several threads. What a failed
     model's readers would read is not there: they are skipped, the others go on. Raises what the database raises when a
     session is lost.
     """
@@ -76,7 +80,7 @@ def run(
         with connect() as connection:
             while (step := night.next()) is not None:
                 try:
-                    ending = _send(connection, step)
+                    ending = _send(connection, step, memory)
                 except BaseException:
                     night.give_up()
                     raise
@@ -91,16 +95,38 @@ def run(
     return night.endings
 
 
-def _send(connection: Connection, step: Step) -> Ending:
+def _send(connection: Connection, step: Step, memory: Memory | None) -> Ending:
     began = time.monotonic()
+    remembered = memory if memory and not step.is_view else None
+    inputs = remembered.inputs(step.name) if remembered else None
+    if remembered and remembered.is_current(step.name, inputs):
+        return Ending(step.unique_id, "success", time.monotonic() - began, "unchanged")
     try:
         with connection.transaction():
-            connection.execute(step.statements.encode())
+            has_changed = _has_changed(connection.execute(step.statements.encode()))
+            line = remembered.note(connection, step.name, inputs, has_changed) if remembered else None
     except psycopg.DatabaseError as error:
         if connection.broken:
             raise
         return Ending(step.unique_id, "error", time.monotonic() - began, sanitised(error))
+    if remembered and line:
+        remembered.keep(step.name, line)
     return Ending(step.unique_id, "success", time.monotonic() - began)
+
+
+def _has_changed(results: psycopg.Cursor[Any]) -> bool:
+    """Whether what was sent has changed a row: emptied the table, deleted from it, or inserted into it at last."""
+    deleted = inserted = 0
+    while True:
+        verb, *counts = (results.statusmessage or "").split() or [""]
+        if verb == "TRUNCATE":
+            return True
+        if verb == "DELETE":
+            deleted += int(counts[-1])
+        elif verb == "INSERT":
+            inserted = int(counts[-1])
+        if not results.nextset():
+            return deleted + inserted > 0
 
 
 @dataclass

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from lifecourse.building import plan as planning
+from lifecourse.building import unchanged
 from lifecourse.building.dbt import Dbt, NodeOutcome, risk_signal_codes
 from lifecourse.building.tables import public_tables, relations
 from lifecourse.errors import LifecourseError, sanitised
@@ -140,6 +141,8 @@ def transform(build_id: str, into: Warehouse | None = None) -> Build:
         upon = planning.current(connection)
         started = time.monotonic()
         is_whole = build.kind == "full" and build.schema_name == planning.CORE
+        if is_whole:
+            unchanged.forget_all(connection)
         resolve(connection, build_id, build.as_of, build.last_load_id, full=is_whole)
         _add_seconds(connection, build_id, "identity", time.monotonic() - started)
         for stage, command, names in _stages(connection, build, manifest, done):

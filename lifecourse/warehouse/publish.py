@@ -181,8 +181,9 @@ def publish(
         with connection.transaction():
             drop_tables(connection, UNDO)
             collect_changed(connection, plan.by_rows)
+            unchanged = _unchanged(connection)
             for table in plan.by_rows:
-                gone, came = publish_rows(connection, table)
+                gone, came = (0, 0) if table.name in unchanged else publish_rows(connection, table)
                 before = (
                     rows[table.name]
                     if table.name in rows
@@ -404,6 +405,15 @@ def _audited_build(connection: Connection, build_id: str, current: _Current | No
             "build a day that is not before the published one",
         )
     return build
+
+
+def _unchanged(connection: Connection) -> set[str]:
+    """Tables of core of which no row has changed since a build that was published."""
+    rows = connection.execute(
+        "select state.model from meta.model_state as state"
+        " join meta.build as build on build.build_id = state.changed_by_build where build.status = 'published'"
+    ).fetchall()
+    return {name for (name,) in rows}
 
 
 def _plan(

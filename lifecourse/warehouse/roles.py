@@ -86,6 +86,7 @@ SCHEMAS = (
             Role.TRANSFORMER: {
                 "build": "insert, update",
                 "check_result": "insert, update",
+                "model_state": "insert, update, delete",
                 "model_parameter": "insert, delete",
                 "risk_model": "insert, delete",
                 "risk_model_band": "insert, delete",

@@ -103,6 +103,24 @@
     {%- endif %}
 {%- endmacro %}
 
+{# The same by exchanging the rows that differ: for small tables, of which it then is known whether any has changed. #}
+{% macro refill_by_exchange(relation, sql, node) -%}
+    {%- set names = node.columns.keys() | list -%}
+    {%- set columns = get_quoted_csv(names) -%}
+    {%- set same -%}
+        exists (select 1 from {other} as other where {{ same_row(names, node.config.meta.get('primary_key', names)) }})
+    {%- endset -%}
+    create temporary table refilling (like {{ relation }}) on commit drop;
+    insert into pg_temp.refilling ({{ columns }}) select {{ columns }} from (
+        {{ sql }}
+    ) as computed;
+    analyze pg_temp.refilling;
+    delete from {{ relation }} as mine where not {{ same.replace('{other}', 'pg_temp.refilling') }};
+    insert into {{ relation }} ({{ columns }})
+    select {{ columns }} from pg_temp.refilling as mine
+    where not {{ same.replace('{other}', relation | string) }};
+{%- endmacro %}
+
 {% macro recompute(relation, sql, node) -%}
     create temporary table recomputed on commit drop as
     {{ sql }}
@@ -118,8 +136,8 @@
 
 {# What a night sends to the database for each model, as one transaction, for those who send it without dbt
    (lifecourse/building/nights.py): JSON of unique id -> statements, `body` standing for the model's own SQL. Of a table
-   there are two ways, the second for a model that reads its own table. Models with other hooks or strategies than
-   these are left out. #}
+   there are two ways, the second for a model that reads its own table, and one for a table that is small. Models with
+   other hooks or strategies than these are left out. #}
 {% macro night_statements(body) -%}
     {%- set found = {} -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.contract.enforced -%}
@@ -140,7 +158,11 @@
             {%- do ways.append(before ~ recompute(relation, body, node)) -%}
         {%- endif -%}
         {%- if ways -%}
-            {%- do found.update({node.unique_id: {'relation': relation | string, 'ways': ways}}) -%}
+            {%- set small = before ~ refill_by_exchange(relation, body, node) ~ 'analyze ' ~ relation -%}
+            {%- do found.update({node.unique_id: {
+                'relation': relation | string, 'ways': ways,
+                'small': small if node.config.materialized == 'table' and node.config.meta.get('primary_key') else none
+            }}) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(tojson(found)) }}

@@ -18,7 +18,7 @@
     'contracts': ['signed_on', 'cancelled_on'],
     'handovers': ['handed_over_on', 'documents_on', 'account_on', 'timetable_on', 'accepted_on'],
     'activity_attendance': ['registered_on'],
-    'commitments': ['made_on', 'kept_on'],
+    'commitments': ['made_on', 'kept_on', 'due_on'],
     'rewards': ['granted_on'],
     'consents': ['given_on'],
     'orders': ['placed_on'],

@@ -16,96 +16,23 @@ months as (
     group by {{ start_of('month', 'day_on') }}
 ),
 
--- Stretches as a customer.
-existing as (
+added_up as (
     select
-        spans.customer_id,
+        added.month_on,
         coalesce(customers.campus_id, '') as campus_id,
-        spans.valid_from,
-        spans.valid_to
-    from {{ ref('fct_lifecycle_span') }} as spans
-    inner join customers on customers.customer_id = spans.customer_id
-    where spans.phase_code = 'existing'
-),
-
--- What is paid and not yet earned, by the end of each month in which it moved, until it moves again.
-moved as (
-    select
-        customer_id,
-        month_on,
-        sum(billings_amount - refunds_amount - revenue_amount - expired_amount) as amount
-    from {{ ref('int_customer_revenue_month') }}
-    group by customer_id, month_on
-),
-
-balances as (
-    select
-        customer_id,
-        month_on,
-        lead(month_on) over (partition by customer_id order by month_on) as next_month_on,
-        sum(amount) over (partition by customer_id order by month_on) as closing_amount
-    from moved
-),
-
-with_balance as (
-    select
-        balances.customer_id,
-        coalesce(customers.campus_id, '') as campus_id,
-        balances.month_on,
-        balances.next_month_on
-    from balances
-    inner join customers on customers.customer_id = balances.customer_id
-    where balances.closing_amount > 0
-),
-
--- Who is there on the first day of a month is who came by then and has not gone: added up, not listed month by month.
-moves as (
-    select
-        'start_students' as measure,
-        campus_id,
-        valid_from as day_on,
-        1 as step
-    from existing
-    union all
-    select
-        'start_students' as measure,
-        campus_id,
-        valid_to as day_on,
-        -1 as step
-    from existing
-    where valid_to is not null
-    union all
-    select
-        'balance_students' as measure,
-        campus_id,
-        {{ add_days('month_on', 1) }} as day_on,
-        1 as step
-    from with_balance
-    union all
-    select
-        'balance_students' as measure,
-        campus_id,
-        {{ add_days('next_month_on', 1) }} as day_on,
-        -1 as step
-    from with_balance
-    where next_month_on is not null
-),
-
-by_day as (
-    select
-        measure,
-        campus_id,
-        day_on,
-        sum(step) as step
-    from moves
-    group by measure, campus_id, day_on
+        added.measure,
+        sum(added.value) as value
+    from {{ ref('int_loyalty_month') }} as added
+    inner join customers on customers.customer_id = added.customer_id
+    group by added.month_on, coalesce(customers.campus_id, ''), added.measure
 ),
 
 campuses as (
     select
         measure,
         campus_id
-    from by_day
+    from added_up
+    where measure in ('start_students', 'balance_students')
     group by measure, campus_id
 ),
 
@@ -113,9 +40,10 @@ steps as (
     select
         measure,
         campus_id,
-        {{ month_after(add_days('day_on', -1)) }} as month_on,
-        step
-    from by_day
+        month_on,
+        value as step
+    from added_up
+    where measure in ('start_students', 'balance_students')
     union all
     -- Months in which nothing moves.
     select
@@ -135,120 +63,6 @@ standing as (
         sum(sum(step)) over (partition by measure, campus_id order by month_on) as value
     from steps
     group by measure, campus_id, month_on
-),
-
-refunds as (
-    select * from {{ ref('fct_refund') }}
-    where
-        resolution = 'paid'
-        and currency = {{ reporting_currency() }}
-),
-
-given_up as (
-    select
-        customer_id,
-        {{ start_of('month', 'resolved_on') }} as month_on
-    from refunds
-    where is_whole_line
-    group by customer_id, {{ start_of('month', 'resolved_on') }}
-),
-
-payments as (
-    select
-        payments.payment_id,
-        payments.customer_id,
-        payments.amount,
-        payments.paid_on,
-        coalesce(sum(refunds.refunded_amount), 0) as refunded_amount
-    from {{ ref('fct_payment') }} as payments
-    left join refunds
-        on
-            refunds.payment_id = payments.payment_id
-            and refunds.resolved_on <= {{ add_days('payments.paid_on', 30) }}
-    where
-        payments.status = 'succeeded'
-        and payments.currency = {{ reporting_currency() }}
-    group by payments.payment_id, payments.customer_id, payments.amount, payments.paid_on
-),
-
-subjects as (
-    select
-        enrolments.customer_id,
-        courses.subject,
-        min(enrolments.enrolled_on) as first_on
-    from {{ ref('fct_enrolment') }} as enrolments
-    inner join {{ ref('dim_course') }} as courses on courses.course_id = enrolments.course_id
-    where courses.subject is not null
-    group by enrolments.customer_id, courses.subject
-),
-
-subjects_in_order as (
-    select
-        subjects.*,
-        min(first_on) over (partition by customer_id) as first_subject_on
-    from subjects
-),
-
-expanded as (
-    select
-        customer_id,
-        {{ start_of('month', 'first_on') }} as month_on
-    from subjects_in_order
-    where first_on > first_subject_on
-    group by customer_id, {{ start_of('month', 'first_on') }}
-),
-
-referred as (
-    select
-        customers.customer_id,
-        min(referrals.referred_on) as referred_on
-    from customers
-    inner join {{ ref('fct_referral') }} as referrals
-        on
-            referrals.referred_customer_id = customers.customer_id
-            and referrals.referred_on <= customers.first_purchase_on
-    group by customers.customer_id
-),
-
-referring as (
-    select
-        network.customer_id,
-        months.month_on
-    from {{ ref('fct_referral_network') }} as network
-    inner join months
-        on
-            months.month_on <= network.converted_on
-            and {{ add_days('months.month_on', 90) }} > network.converted_on
-    -- A family may have brought several.
-    group by network.customer_id, months.month_on
-),
-
--- A stretch of danger counts once, in the month of its first intervention.
-stretches as (
-    select
-        customer_id,
-        coalesce(risk_signal_id, intervention_id) as stretch_id,
-        min(opened_on) as opened_on,
-        min(case when is_mature then 1 else 0 end) as is_mature,
-        max(case when is_still_customer then 1 else 0 end) as is_saved
-    from {{ ref('fct_intervention') }}
-    group by customer_id, coalesce(risk_signal_id, intervention_id)
-),
-
--- A run that ended, and the first day of the next.
-leavings as (
-    select
-        transitions.customer_id,
-        customers.campus_id,
-        transitions.to_code,
-        transitions.transition_on,
-        min(case when transitions.reason_code = 'won_back' then transitions.transition_on end) over (
-            partition by transitions.customer_id order by transitions.transition_on
-            rows between 1 following and unbounded following
-        ) as won_back_on
-    from {{ ref('fct_lifecycle_transition') }} as transitions
-    inner join customers on customers.customer_id = transitions.customer_id
-    where transitions.layer = 'base'
 ),
 
 started as (
@@ -349,17 +163,14 @@ long as (
         from measures
         union all
     {% endfor %}
-    {% for measure in ['amount', 'refunded_amount'] %}
-        select
-            {{ start_of('month', 'payments.paid_on') }} as month_on,
-            customers.campus_id,
-            'payment_{{ measure }}' as measure,
-            sum(payments.{{ measure }}) as value
-        from payments
-        inner join customers on customers.customer_id = payments.customer_id
-        group by {{ start_of('month', 'payments.paid_on') }}, customers.campus_id
-        union all
-    {% endfor %}
+    select
+        month_on,
+        campus_id,
+        measure,
+        value
+    from added_up
+    where measure not in ('start_students', 'balance_students')
+    union all
     select
         standing.month_on,
         standing.campus_id,
@@ -370,139 +181,8 @@ long as (
     where standing.value > 0
     union all
     select
-        given_up.month_on,
-        with_balance.campus_id,
-        'refunded_students' as measure,
-        count(*) as value
-    from given_up
-    inner join with_balance
-        on
-            with_balance.customer_id = given_up.customer_id
-            and with_balance.month_on < given_up.month_on
-            and (with_balance.next_month_on is null or with_balance.next_month_on >= given_up.month_on)
-    group by given_up.month_on, with_balance.campus_id
-    union all
-    select
-        expanded.month_on,
-        existing.campus_id,
-        'expanded_students' as measure,
-        count(*) as value
-    from expanded
-    inner join existing
-        on
-            existing.customer_id = expanded.customer_id
-            and existing.valid_from <= expanded.month_on
-            and (existing.valid_to is null or existing.valid_to > expanded.month_on)
-    group by expanded.month_on, existing.campus_id
-    union all
-    select
-        referring.month_on,
-        existing.campus_id,
-        'referrer_students' as measure,
-        count(*) as value
-    from referring
-    inner join existing
-        on
-            existing.customer_id = referring.customer_id
-            and existing.valid_from <= referring.month_on
-            and (existing.valid_to is null or existing.valid_to > referring.month_on)
-    group by referring.month_on, existing.campus_id
-    union all
-    select
-        {{ start_of('month', 'customers.first_purchase_on') }} as month_on,
-        customers.campus_id,
-        'new_students' as measure,
-        count(*) as value
-    from customers
-    where customers.first_purchase_on is not null
-    group by {{ start_of('month', 'customers.first_purchase_on') }}, customers.campus_id
-    union all
-    select
-        {{ start_of('month', 'customers.first_purchase_on') }} as month_on,
-        customers.campus_id,
-        'referred_students' as measure,
-        count(*) as value
-    from customers
-    inner join referred on referred.customer_id = customers.customer_id
-    group by {{ start_of('month', 'customers.first_purchase_on') }}, customers.campus_id
-    union all
-    {% for measure, condition in {'csat_responses': 'true', 'csat_satisfied': 'surveys.score >= 4'}.items() %}
-        select
-            {{ start_of('month', 'surveys.responded_on') }} as month_on,
-            customers.campus_id,
-            '{{ measure }}' as measure,
-            count(*) as value
-        from {{ ref('fct_survey') }} as surveys
-        inner join customers on customers.customer_id = surveys.customer_id
-        where
-            surveys.kind = 'csat'
-            and {{ condition }}
-        group by {{ start_of('month', 'surveys.responded_on') }}, customers.campus_id
-        union all
-    {% endfor %}
-    {% for measure, figure in {
-        'danger_stretches': 'count(*)', 'open_stretches': 'count(*) - sum(stretches.is_mature)',
-        'saved_stretches': 'sum(stretches.is_saved)'
-    }.items() %}
-        select
-            {{ start_of('month', 'stretches.opened_on') }} as month_on,
-            customers.campus_id,
-            '{{ measure }}' as measure,
-            {{ figure }} as value
-        from stretches
-        inner join customers on customers.customer_id = stretches.customer_id
-        group by {{ start_of('month', 'stretches.opened_on') }}, customers.campus_id
-        union all
-    {% endfor %}
-    {% for measure, condition in {
-        'left_customers': 'true', 'won_back_customers': 'won_back_on <= ' ~ add_days('transition_on', 180)
-    }.items() %}
-        select
-            {{ start_of('month', 'transition_on') }} as month_on,
-            campus_id,
-            '{{ measure }}' as measure,
-            count(*) as value
-        from leavings
-        where
-            to_code = 'terminated'
-            and {{ condition }}
-        group by {{ start_of('month', 'transition_on') }}, campus_id
-        union all
-    {% endfor %}
-    {% for measure, condition in {'due_commitments': "<> 'open'", 'kept_commitments': "= 'kept'"}.items() %}
-        select
-            {{ start_of('month', 'promises.due_on') }} as month_on,
-            customers.campus_id,
-            '{{ measure }}' as measure,
-            count(*) as value
-        from {{ ref('fct_commitment') }} as promises
-        inner join customers on customers.customer_id = promises.customer_id
-        where
-            promises.status {{ condition }}
-            and promises.due_on <= {{ as_of() }}
-        group by {{ start_of('month', 'promises.due_on') }}, customers.campus_id
-        union all
-    {% endfor %}
-    {% for measure, condition in {'k12_charges': 'is not null', 'k12_charges_within_cap': 'is true'}.items() %}
-        select
-            {{ start_of('month', 'charges.paid_on') }} as month_on,
-            customers.campus_id,
-            '{{ measure }}' as measure,
-            count(*) as value
-        from {{ ref('fct_prepayment_check') }} as charges
-        inner join customers on customers.customer_id = charges.customer_id
-        where
-            charges.is_k12
-            and charges.is_within_cap {{ condition }}
-        group by {{ start_of('month', 'charges.paid_on') }}, customers.campus_id
-        union all
-    {% endfor %}
-    select
         month_on,
-        nullif(
-            campus_id,
-            ''
-        ) as campus_id,
+        campus_id,
         'kept_students' as measure,
         retained_customers as value
     from {{ ref('mart_growth_accounting') }}
