@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Stands for the model's own SQL in what is sent around it.
 BODY = "@@the SQL of the model@@"
+#: What is told of a model that was not sent, since what it reads had not changed.
+UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a model ended (success, error, or skipped where one that it reads failed)."""
+    """How a model ended (success, error, or skipped where one that it reads failed); in `message` why, or UNCHANGED."""
 
     unique_id: str
     status: str
@@ -85,7 +87,8 @@ def run(
                     night.give_up()
                     raise
                 level = logging.INFO if ending.is_good else logging.ERROR
-                log.log(level, "%s %s: %s in %.2f s", "model", step.name, ending.status, ending.seconds)
+                said = ending.message if ending.is_good and ending.message else ending.status
+                log.log(level, "%s %s: %s in %.2f s", "model", step.name, said, ending.seconds)
                 done(ending)
                 night.ended(ending)
 
@@ -100,7 +103,7 @@ def _send(connection: Connection, step: Step, memory: Memory | None) -> Ending:
     remembered = memory if memory and not step.is_view else None
     inputs = remembered.inputs(step.name) if remembered else None
     if remembered and remembered.is_current(step.name, inputs):
-        return Ending(step.unique_id, "success", time.monotonic() - began, "unchanged")
+        return Ending(step.unique_id, "success", time.monotonic() - began, UNCHANGED)
     try:
         with connection.transaction():
             has_changed = _has_changed(connection.execute(step.statements.encode()))

@@ -46,8 +46,7 @@ def _changed_by(node: Any) -> tuple[str, str] | None:
     """Key and table that lists the changed ones, of a model that a build changes by them."""
     if node.config.materialized != "incremental":
         return None
-    listed = node.config.meta.get("changed_by") or {}
-    if "customer_id" in node.columns:
-        # Rows of a lead that has a customer are the customer's; those without are looked at whatever they are.
-        return "customer_id", listed.get("customer_id", "changed_customer")
-    return next(((column, listing) for column, listing in listed.items() if column in node.columns), None)
+    listed = node.config.meta.get("changed_by") or {"customer_id": "changed_customer"}
+    # Where a customer decides and something else as well, rows without a customer are looked at whatever they are.
+    ordered = sorted(listed.items(), key=lambda each: each[0] != "customer_id")
+    return next(((column, listing) for column, listing in ordered if column in node.columns), None)

@@ -70,12 +70,12 @@ class Canonical:
                         filled,
                     )
             for name, keys in (gone or {}).items():
-                self._new_load(connection, name, 0)
+                self._new_load(connection, name, 0, len(keys))
                 for key in keys:
                     assert self._remove(connection, contract.table(name), key), f"{name} {key} is not there"
         return self.load_id
 
-    def _new_load(self, connection: Any, name: str, rows: int) -> None:
+    def _new_load(self, connection: Any, name: str, rows: int, deleted: int = 0) -> None:
         """The next load, and the batch behind it if a connected system has such a table."""
         self.load_id += 1
         for system, spec in load_systems().items():
@@ -83,9 +83,9 @@ class Canonical:
                 if source.maps_to == name:
                     connection.execute(
                         "insert into meta.batch (system, source_table, business_day, window_to, status, load_id,"
-                        " rows_read, rows_inserted, rows_updated, rows_unchanged, rows_quarantined)"
-                        " values (%s, %s, '2026-01-01', now(), 'merged', %s, %s, %s, 0, 0, 0)",
-                        (system, source.name, self.load_id, rows, rows),
+                        " rows_read, rows_inserted, rows_updated, rows_unchanged, rows_quarantined, rows_deleted)"
+                        " values (%s, %s, '2026-01-01', now(), 'merged', %s, %s, %s, 0, 0, 0, %s)",
+                        (system, source.name, self.load_id, rows, rows, deleted),
                     )
                     return
 

@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -21,79 +20,18 @@ from lifecourse.errors import LifecourseError
 from lifecourse.settings import settings
 from lifecourse.warehouse.connection import Role, Warehouse
 from tests.pipeline.canonical import Canonical, snapshot
+from tests.pipeline.rows import at, attended, enrolment, lead, learner, lesson, line, order, payment
 
 pytestmark = pytest.mark.slow
 
 FIRST = date(2026, 2, 10)
 SECOND = FIRST + timedelta(days=1)
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-
-
-def at(day: str, time_of_day: str = "10:00") -> datetime:
-    return datetime.fromisoformat(f"{day}T{time_of_day}").replace(tzinfo=SHANGHAI)
-
-
-def learner(learner_id: str, **more: Any) -> dict[str, Any]:
-    return {"learner_id": learner_id, "campus_id": "P1", "registered_at": at("2025-09-01"), **more}
-
-
-def order(order_id: str, learner_id: str, day: str, payable: int = 1000, **more: Any) -> dict[str, Any]:
-    return {
-        "order_id": order_id, "learner_id": learner_id, "campus_id": "P1", "status": "paid", "list_amount": 1000,
-        "payable_amount": payable, "currency": "CNY", "placed_at": at(day), **more,
-    }  # fmt: skip
-
-
-def line(order_id: str, starts_on: str, ends_on: str, **more: Any) -> dict[str, Any]:
-    return {
-        "order_line_id": f"{order_id}-1", "order_id": order_id, "kind": "period", "delivery": "scheduled",
-        "product_line": "K12", "starts_on": starts_on, "ends_on": ends_on, **more,
-    }  # fmt: skip
-
-
-def payment(order_id: str, day: str, status: str = "succeeded", **more: Any) -> dict[str, Any]:
-    return {
-        "payment_id": f"{order_id}-p", "order_id": order_id, "method": "wechat", "status": status, "amount": 1000,
-        "currency": "CNY", "paid_at": at(day, "10:05"), **more,
-    }  # fmt: skip
-
-
-def enrolment(order_id: str, learner_id: str, day: str, **more: Any) -> dict[str, Any]:
-    return {
-        "enrolment_id": f"{order_id}-e", "learner_id": learner_id, "course_id": "K1", "class_id": "A1",
-        "campus_id": "P1", "order_line_id": f"{order_id}-1", "delivery": "scheduled", "status": "active",
-        "enrolled_on": date.fromisoformat(day), **more,
-    }  # fmt: skip
-
-
-def lead(lead_id: str, learner_id: str | None = None, **more: Any) -> dict[str, Any]:
-    return {
-        "lead_id": lead_id, "campus_id": "P1", "channel_code": "wechat", "learner_id": learner_id, "status": "new",
-        "created_at": at("2025-08-20"), "updated_at": at("2025-08-20"), **more,
-    }  # fmt: skip
-
-
-def attended(
-    name: str, learner_id: str, lesson_id: str, order_id: str, outcome: str = "attended"
-) -> dict[str, Any]:
-    return {
-        "attendance_id": name, "lesson_id": lesson_id, "learner_id": learner_id, "enrolment_id": f"{order_id}-e",
-        "outcome": outcome, "hours": 1,
-    }  # fmt: skip
-
-
-def lesson(lesson_id: str, day: str, **more: Any) -> dict[str, Any]:
-    return {
-        "lesson_id": lesson_id, "class_id": "A1", "campus_id": "P1", "starts_at": at(day, "16:00"), "hours": 1,
-        "status": "held", **more,
-    }  # fmt: skip
-
-
 FIRST_NIGHT: dict[str, list[dict[str, Any]]] = {
     "campuses": [{"campus_id": "P1", "name": "East"}, {"campus_id": "P2", "name": "West"}],
     "courses": [{"course_id": "K1", "name": "Piano", "product_line": "arts", "delivery": "scheduled"}],
     "classes": [{"class_id": "A1", "course_id": "K1", "campus_id": "P1", "status": "open"}],
-    "learners": [learner(each) for each in ("1", "2", "3", "4", "5", "6")] + [learner("7", is_test=True)],
+    "learners": [learner(each) for each in ("1", "2", "3", "4", "5", "6")]
+                + [learner("7", is_test=True), learner("9", is_test=True)],
     "leads": [lead("L1", "1"), lead("L2", "2"), lead("L8", contact_id="K8"), lead("L9", campus_id="P2"),
               # A zombie on the second day, and a day late to be taken up.
               lead("L11", created_at=at("2025-12-12")), lead("L12", created_at=at("2026-02-07"))],
@@ -239,7 +177,7 @@ SECOND_NIGHT: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 GONE = {"attendance": ["A4"], "touchpoints": ["T2"], "leads": ["L9"]}
 #: Lead L8 on the first night, when nobody knew that it was of learner 6.
-PROSPECT_OF_6 = "C000000008"
+PROSPECT_OF_6 = "C000000009"
 
 
 @dataclass
@@ -302,10 +240,10 @@ def test_a_night_computes_those_touched_and_those_due(nights: Nights) -> None:
     expected = {
         customer(nights.warehouse, each)
         # Leads of nobody are customers too: one is gone, two change by time alone.
-        for each in ("1", "2", "3", "4", "5", "6", "8", "lead:L9", "lead:L11", "lead:L12")
+        for each in ("1", "2", "3", "4", "5", "6", "7", "8", "lead:L9", "lead:L11", "lead:L12")
     }
     expected.add(PROSPECT_OF_6)
-    assert nights.changed == expected, "learner 7 was neither touched nor due"
+    assert nights.changed == expected, "learner 9 was neither touched nor due"
     assert nights.second.changed_customers == len(expected)
 
 
@@ -446,7 +384,7 @@ def test_analysts_see_an_old_day_and_bi_does_not(nights: Nights) -> None:
         pytest.param("select touch_no from core.fct_touchpoint where touchpoint_id = 'T1'", 2, id="place in the trajectory"),
         pytest.param("select response_hours from core.fct_touchpoint where touchpoint_id = 'T1'", 24, id="answer to a question"),
         pytest.param("select is_zombie from core.fct_lead where lead_id = 'L11'", True, id="lead that nobody answers for"),
-        pytest.param("select is_breached from core.fct_process_step where customer_id = 'C000000011'", True, id="deadline passed"),
+        pytest.param("select is_breached from core.fct_process_step where customer_id = 'C000000012'", True, id="deadline passed"),
         pytest.param("select status from core.fct_commitment", "broken", id="promise that was due"),
         pytest.param("select status from core.fct_contract where contract_id = 'V3'", "cancelled", id="contract cancelled"),
         pytest.param("select customer_id from core.fct_contract where contract_id = 'V8'", "{6}", id="contract of that lead"),
@@ -492,8 +430,9 @@ def test_customer_ids_stay(nights: Nights) -> None:
     registry = dict(rows(nights.warehouse, "select learner_id, customer_id from core.customer_registry"))
     assert registry == {
         **{str(n): f"C{n:09}" for n in range(1, 8)},
-        "lead:L1": "C000000001", "lead:L2": "C000000002", "lead:L8": "C000000006", "lead:L9": "C000000009",
-        "lead:L11": "C000000010", "lead:L12": "C000000011", "8": "C000000012", "lead:L10": "C000000012",
+        "9": "C000000008", "lead:L1": "C000000001", "lead:L2": "C000000002", "lead:L8": "C000000006",
+        "lead:L9": "C000000010", "lead:L11": "C000000011", "lead:L12": "C000000012", "8": "C000000013",
+        "lead:L10": "C000000013",
     }  # fmt: skip
 
 

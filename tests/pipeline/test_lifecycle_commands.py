@@ -24,7 +24,8 @@ from lifecourse.lifecycle.names import Language, names
 from lifecourse.warehouse.connection import Role, Warehouse
 from lifecourse.warehouse.locks import LOCK_BUILD, LOCK_RULES
 from tests.pipeline.canonical import Canonical, snapshot
-from tests.pipeline.test_build import FIRST, FIRST_NIGHT, learner
+from tests.pipeline.rows import learner
+from tests.pipeline.test_build import FIRST, FIRST_NIGHT
 
 pytestmark = pytest.mark.slow
 
