@@ -58,7 +58,7 @@ KEPT_FILES = 8
 
 #: After a model's unique id, among what a night sends: its own SQL; what is sent where its table is small.
 BODY_ALONE, SMALL = "#body", "#small"
-SMALL_ROWS = 20_000
+SMALL_ROWS, SMALL_ROWS_OF_THE_SAME_DAY = 20_000, 1_000_000
 
 #: Variables that the graph depends on; the others are read when a model runs.
 GRAPH_VARIABLES = ("purchase_event", "target_schema", "canonical_schema", "risk_signals")
@@ -265,12 +265,16 @@ class Dbt:
         )
 
     def _small_tables(self, variables: Mapping[str, Any]) -> set[str]:
-        """Tables with so few rows that a night exchanges those that differ."""
+        """Tables of which a night exchanges the rows that differ: those with few rows, and on the day that is
+        published already, on which little differs, all but the largest."""
         with self._session(variables) as connection:
             rows = connection.execute(
-                "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind = 'r'"
-                " and reltuples between 0 and %s",
-                (variables["target_schema"], SMALL_ROWS),
+                """
+                select relname from pg_class
+                where relnamespace = to_regnamespace(%s) and relkind = 'r' and reltuples between 0 and
+                    case when %s::date = (select max(as_of) from meta.build where status = 'published') then %s else %s end
+                """,
+                (variables["target_schema"], variables["as_of"], SMALL_ROWS_OF_THE_SAME_DAY, SMALL_ROWS),
             ).fetchall()
         return {name for (name,) in rows}
 

@@ -7,7 +7,7 @@ registry as (
 ),
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select * from {{ ref('int_customer_home') }}
 ),
 
 -- A coupon is used once; were two orders to name it, it would be the first one's.

@@ -8,7 +8,7 @@ limits as (
 ),
 
 customers as (
-    select customer_id from {{ ref('dim_customer') }}
+    select customer_id from {{ ref('int_customer_home') }}
     where is_reportable
 ),
 

@@ -8,7 +8,7 @@ changed as (
 ),
 
 days as (
-    {{ days('(select min(first_contact_on) from ' ~ ref('dim_customer') ~ ')', as_of()) }}
+    {{ days('(select min(first_contact_on) from ' ~ ref('int_customer_home') ~ ')', as_of()) }}
 ),
 
 months as (
@@ -160,7 +160,7 @@ bought as (
         customers.customer_id,
         customers.first_purchase_on
     from changed
-    inner join {{ ref('dim_customer') }} as customers on customers.customer_id = changed.customer_id
+    inner join {{ ref('int_customer_home') }} as customers on customers.customer_id = changed.customer_id
     where customers.first_purchase_on is not null
 ),
 

@@ -2,12 +2,12 @@
 with
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select * from {{ ref('int_customer_home') }}
     where is_reportable
 ),
 
 days as (
-    {{ days('(select min(first_contact_on) from ' ~ ref('dim_customer') ~ ')', as_of()) }}
+    {{ days('(select min(first_contact_on) from ' ~ ref('int_customer_home') ~ ')', as_of()) }}
 ),
 
 months as (

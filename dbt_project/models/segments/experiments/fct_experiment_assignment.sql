@@ -18,7 +18,7 @@ registry as (
 ),
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select * from {{ ref('int_customer_home') }}
 ),
 
 named as (

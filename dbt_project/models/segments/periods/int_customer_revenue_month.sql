@@ -7,7 +7,7 @@ changed as (
 ),
 
 days as (
-    {{ days('(select min(first_contact_on) from ' ~ ref('dim_customer') ~ ')', as_of()) }}
+    {{ days('(select min(first_contact_on) from ' ~ ref('int_customer_home') ~ ')', as_of()) }}
 ),
 
 months as (

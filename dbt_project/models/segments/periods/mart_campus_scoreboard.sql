@@ -2,7 +2,7 @@
 with
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select * from {{ ref('int_customer_home') }}
     where is_reportable
 ),
 

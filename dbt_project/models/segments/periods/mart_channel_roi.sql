@@ -6,7 +6,7 @@ journeys as (
 ),
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select * from {{ ref('int_customer_home') }}
     where is_reportable
 ),
 
