@@ -79,11 +79,15 @@
 {%- endmacro %}
 
 {% macro postgres__join_by_scope(relation, node) -%}
-    {#- Of a model that a longer list than that of the changed customers decides, that list is looked at. #}
+    {#- Of a model that a longer list than that of the changed customers decides, that list is looked at. A model that the
+        planner takes for one row in the midst says from how many on (meta.many_changed): loops over loops grow with their
+        square. #}
     {%- set rows_of = "(select reltuples from pg_class where oid = to_regclass('" ~ relation.schema ~ ".%s'))" %}
     {%- set listing = node.config.meta.get('changed_by', {}).get('customer_id', 'changed_customer') %}
+    {%- set many = var('many_customers') ~ ' * ' ~ rows_of % 'dim_customer' %}
+    {%- set many_changed = node.config.meta.get('many_changed') %}
     select set_config('enable_nestloop', 'off', true)
-    where {{ rows_of % listing }} > {{ var('many_customers') }} * {{ rows_of % 'dim_customer' }};
+    where {{ rows_of % listing }} > {% if many_changed %}least({{ many_changed }}, {{ many }}){% else %}{{ many }}{% endif %};
 {%- endmacro %}
 
 {% macro refill(relation, sql, node, reads_itself) -%}

@@ -18,8 +18,8 @@ registry as (
         select * from {{ ref('changed_lead') }}
     ),
 
-    -- A contact's own record, or something that names the contact, was loaded or is due. A row that names another contact
-    -- than before, or that is gone, is known to the loader only.
+    -- A contact's own record, or something that names the contact, was loaded or is due. A row that names another
+    -- contact than before, or that is gone, is known to the loader only.
     told as (
         select key as contact_id
         from {{ source('meta', 'touched') }}

@@ -1,5 +1,5 @@
--- One row per customer whose profile this build computes anew: those of changed households, and those for whom a day that
--- has passed makes a difference.
+-- One row per customer whose profile this build computes anew: those of changed households, and those for whom a day
+-- that has passed makes a difference.
 {% set groups = ['basic', 'background', 'characteristic', 'consumption'] %}
 {% set confirmed = {'consumption': 'last_purchase_on'} %}
 {% set before = previous('dim_customer_profile') %}

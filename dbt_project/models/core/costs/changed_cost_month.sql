@@ -48,13 +48,16 @@ pools as (
             before.customer_id,
             before.campus_id,
             before.month_on,
-            before.hours_taught as hours
+            -- The same in every currency of cost.
+            min(before.hours_taught) as hours
         from changed
         inner join {{ before }} as before on before.customer_id = changed.customer_id
+        group by before.customer_id, before.campus_id, before.month_on
     ),
 
     months as (
-        -- Another amount is shared out than was: a cost was booked or corrected, or a campus has begun or ceased to teach.
+        -- Another amount is shared out than was: a cost was booked or corrected, or a campus has begun or ceased to
+        -- teach.
         select coalesce(pools.month_on, shared.month_on) as month_on
         from pools
         full join shared
@@ -68,12 +71,14 @@ pools as (
             or coalesce(pools.common_amount <> shared.common_amount, true)
         union
         -- A change in one customer's hours moves the shares of all.
-        select month_on
-        from (
-            (select * from hours_now except select * from hours_before)
-            union all
-            (select * from hours_before except select * from hours_now)
-        ) as moved
+        select coalesce(hours_now.month_on, hours_before.month_on) as month_on
+        from hours_now
+        full join hours_before
+            on
+                hours_before.customer_id = hours_now.customer_id
+                and hours_before.campus_id = hours_now.campus_id
+                and hours_before.month_on = hours_now.month_on
+        where coalesce(hours_before.hours <> hours_now.hours, true)
         {% if earlier %}
             union
             -- What an unpublished build changed is in core and not in marts.

@@ -33,7 +33,8 @@ moved as (
     select
         revenue.customer_id,
         revenue.month_on,
-        sum(revenue.billings_amount - revenue.refunds_amount - revenue.revenue_amount - revenue.expired_amount) as amount
+        sum(revenue.billings_amount - revenue.refunds_amount - revenue.revenue_amount - revenue.expired_amount)
+            as amount
     from changed
     inner join {{ ref('int_customer_revenue_month') }} as revenue on revenue.customer_id = changed.customer_id
     group by revenue.customer_id, revenue.month_on

@@ -1,4 +1,5 @@
--- One row per customer who is valued anew: on a new day everybody, on the same day again those of whom something changed.
+-- One row per customer who is valued anew: on a new day everybody, on the same day again those of whom something has
+-- changed.
 {% set offered_before = previous('int_course_offered') %}
 {% set earlier = previous('changed_valuation') %}
 with

@@ -19,14 +19,16 @@ inputs as (
     inner join {{ ref('int_value_input') }} as inputs on inputs.customer_id = changed.customer_id
 ),
 
+moved as (
+    {{ cash_moved() }}
+),
+
 spent as (
     select
         moved.customer_id,
         sum(moved.amount) as spend_amount
     from changed
-    inner join (
-        {{ cash_moved() }}
-    ) as moved on moved.customer_id = changed.customer_id
+    inner join moved on moved.customer_id = changed.customer_id
     group by moved.customer_id
 ),
 

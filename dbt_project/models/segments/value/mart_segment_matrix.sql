@@ -22,14 +22,16 @@ types as (
     select * from {{ ref('segment_strategy') }}
 ),
 
+moved as (
+    {{ cash_moved() }}
+),
+
 money as (
     select
         moved.customer_id,
         sum(moved.amount) as net_paid_amount
     from changed
-    inner join (
-        {{ cash_moved() }}
-    ) as moved on moved.customer_id = changed.customer_id
+    inner join moved on moved.customer_id = changed.customer_id
     where moved.day_on > {{ add_days(as_of(), -365) }}
     group by moved.customer_id
 )
