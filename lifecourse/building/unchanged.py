@@ -58,7 +58,8 @@ class Memory:
     """The lines of a night, for several sessions at once.
 
     `texts`: the SQL of every model and view of the schema by its name there. `seeds`: tables that change with the code
-    only, and so with a full build.
+    only, and so with a full build. `rests_on`: of a model that takes what is published and adds what has changed, the
+    tables of the schema that decide what comes of it.
     """
 
     build_id: str
@@ -67,6 +68,7 @@ class Memory:
     texts: Mapping[str, str]
     views: frozenset[str]
     seeds: frozenset[str]
+    rests_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
     loads: Mapping[str, str] = field(default_factory=dict)
     fitted: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +94,8 @@ class Memory:
     def inputs(self, model: str) -> dict[str, str] | None:
         """State of everything that a model reads; none where that of one is not known."""
         found = {}
-        for schema, name in references(self.texts[model]):
+        named = {(self.schema, name) for name in self.rests_on.get(model, ())}
+        for schema, name in named or references(self.texts[model]):
             state = None if (schema, name) == (self.schema, model) else self._state(schema, name)
             if state is None:
                 return None

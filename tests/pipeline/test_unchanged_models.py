@@ -21,9 +21,11 @@ TEXTS = {
     "of_itself": 'select * from "lc"."core"."of_itself"',
     "of_marts": 'select * from "lc"."marts"."fct_lead"',
     "of_builds": 'select * from "lc"."meta"."build"',
+    # Takes what is published and adds what has changed: what comes of it leads_of decides.
+    "upon": 'select * from "lc"."marts"."upon" cross join "lc"."core"."leads_of"',
     "of_nobody": 'select * from "lc"."core"."never_sent"',
 }
-READS = {"reader": {"seen"}, "seen": {"leads_of"}}
+READS = {"reader": {"seen"}, "seen": {"leads_of"}, "upon": {"leads_of"}}
 ALWAYS = {"of_itself", "of_marts", "of_builds", "of_nobody"}
 LOADS = {"leads": "[1]", "orders": "[2]"}
 
@@ -45,7 +47,15 @@ def night(
     statements: Mapping[str, str] | None = None,
 ) -> dict[str, Ending]:
     """The endings of a night in which every model puts one row into its table, or does as told, by model."""
-    memory = Memory(build_id, "core", "canonical", texts, frozenset({"seen"}), frozenset({"codes"}))
+    memory = Memory(
+        build_id,
+        "core",
+        "canonical",
+        texts,
+        frozenset({"seen"}),
+        frozenset({"codes"}),
+        {"upon": ("leads_of",)},
+    )
     with warehouse.connect(Role.TRANSFORMER, autocommit=True) as connection:
         memory.read(connection)
     memory.loads = loads
@@ -76,7 +86,7 @@ def test_a_night_after_which_nothing_changed_sends_only_what_cannot_be_known(bui
 
 def test_a_load_reaches_those_who_read_it_through_tables_and_views(built: Warehouse) -> None:
     night(built, "one")
-    assert sent(night(built, "two", {**LOADS, "leads": "[3]"})) == {"leads_of", "reader"} | ALWAYS
+    assert sent(night(built, "two", {**LOADS, "leads": "[3]"})) == {"leads_of", "reader", "upon"} | ALWAYS
     assert sent(night(built, "three", {**LOADS, "leads": "[3]"})) == ALWAYS
     # A canonical table of which no load is known.
     assert sent(night(built, "four", {"leads": "[3]"})) == {"of_orders", "by_day"} | ALWAYS
@@ -104,11 +114,11 @@ def test_what_failed_is_sent_again(built: Warehouse) -> None:
     broken = {"leads_of": "truncate core.leads_of; select cast('Li Na' as integer)"}
     endings = night(built, "two", {**LOADS, "leads": "[3]"}, statements=broken)
     assert (endings["leads_of"].status, endings["reader"].status) == ("error", "skipped")
-    assert sent(night(built, "three", {**LOADS, "leads": "[3]"})) == {"leads_of", "reader"} | ALWAYS
+    assert sent(night(built, "three", {**LOADS, "leads": "[3]"})) == {"leads_of", "reader", "upon"} | ALWAYS
 
 
 def test_a_model_computed_in_another_way_is_forgotten_with_all_that_read_it(built: Warehouse) -> None:
     night(built, "one")
     with built.connect(Role.TRANSFORMER, autocommit=True) as connection:
         Memory("two", "core", "canonical", {}, frozenset(), frozenset()).forget(connection, ["leads_of"])
-    assert sent(night(built, "two")) == {"leads_of", "reader"} | ALWAYS
+    assert sent(night(built, "two")) == {"leads_of", "reader", "upon"} | ALWAYS

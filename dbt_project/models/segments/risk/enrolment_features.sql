@@ -1,10 +1,42 @@
 -- One row per enrolment of a reportable customer that runs on the day and ends soon: what was known of it at its end,
 -- in numbers.
+{% set before = standing_rows() %}
 with
 
 customers as (
-    select * from {{ ref('customer_features') }}
+    select features.*
+    from {{ ref('customer_features') }} as features
+    {% if before %}
+        where
+            exists (
+                select 1
+                from {{ ref('changed_customer') }} as changed
+                where changed.customer_id = features.customer_id
+            )
+            or not exists (
+                select 1
+                from {{ before }} as before
+                where before.day_on = {{ as_of() }}
+            )
+    {% endif %}
 ),
+
+{% if before %}
+
+    -- Built again on the same day: what was known of enrolments of customers who have not changed since.
+    kept as (
+        select before.*
+        from {{ before }} as before
+        where
+            before.day_on = {{ as_of() }}
+            and not exists (
+                select 1
+                from {{ ref('changed_customer') }} as changed
+                where changed.customer_id = before.customer_id
+            )
+    ),
+
+{% endif %}
 
 enrolments as (
     select
@@ -143,3 +175,17 @@ from enrolments
             {{ part }}.enrolment_id = enrolments.enrolment_id
             and {{ part }}.day_on = enrolments.day_on
 {% endfor %}
+{% if before %}
+    union all
+    select
+        enrolment_id,
+        day_on,
+        customer_id,
+        campus_id,
+        course_id,
+        class_id,
+        ends_on,
+        {{ enrolment_features().split(',') | join(',
+        ') }}
+    from kept
+{% endif %}
