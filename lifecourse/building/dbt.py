@@ -260,8 +260,19 @@ class Dbt:
             elif node.unique_id + BODY_ALONE in written:
                 texts[node.alias] = written[node.unique_id + BODY_ALONE]
         seeds = frozenset(node.alias for node in nodes if node.resource_type == "seed")
+        rests_on = {
+            node.alias: tuple(node.config.meta["rests_on"])
+            for node in nodes
+            if node.resource_type == "model" and node.config.meta.get("rests_on")
+        }
         return Memory(
-            variables["build_id"], variables["target_schema"], canonical, texts, frozenset(views), seeds
+            variables["build_id"],
+            variables["target_schema"],
+            canonical,
+            texts,
+            frozenset(views),
+            seeds,
+            rests_on,
         )
 
     def _small_tables(self, variables: Mapping[str, Any]) -> set[str]:

@@ -72,9 +72,9 @@ def run(
 ) -> list[Ending]:
     """Send the models, each after those it reads, on as many sessions as `sessions`.
 
-    `memory`: what is known of the night before; a model of which nothing has changed since is not sent. `connect` opens a session in autocommit. `done` is told of each model as it ends, from several threads. What a failed
-    model's readers would read is not there: they are skipped, the others go on. Raises what the database raises when a
-    session is lost.
+    `memory`: what is known of the night before; a model of which nothing has changed since is not sent. `connect` opens
+    a session in autocommit. `done` is told of each model as it ends, from several threads. What a failed model's readers
+    would read is not there: they are skipped, the others go on. Raises what the database raises when a session is lost.
     """
     night = _Night({step.unique_id: step for step in steps})
 

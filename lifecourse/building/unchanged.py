@@ -1,10 +1,10 @@
 """What a night need not compute: models of which nothing that they read has changed since they were computed last.
 
 Every model that a night sends leaves a line in `meta.model_state`, in the transaction of its rows: the text that was sent,
-the state of everything that it read, and the build that last changed a row of it. A model whose text is the same (a day
+the state of everything that it read, and its own, a name that is new whenever a row of it changes. A model whose text is the same (a day
 of the build in it makes another text every day) and whose inputs are in the same state would write what stands there.
 
-The state of an input: of a table of core the build that last changed a row of it, of a view what stands in it, of a
+The state of an input: of a table of core the name that its line has, of a view what stands in it, of a
 canonical table the last load that changed a row of it, of fitted models their content. Of anything else it is unknown, and
 what reads it is computed. So is everything after a full build, which leaves no lines.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Line:
 
     text_hash: str
     inputs: Mapping[str, str]
+    #: Another one after every change of a row, also where one build computes a model twice.
+    state: str
     changed_by_build: str
 
 
@@ -72,16 +75,21 @@ class Memory:
     lines: dict[str, Line] = field(default_factory=dict)
     loads: Mapping[str, str] = field(default_factory=dict)
     fitted: Mapping[str, str] = field(default_factory=dict)
+    identity: str | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, connection: Connection) -> Memory:
         """With the lines that stand, and the state of what builds do not write."""
-        rows = connection.execute("select model, text_hash, inputs, changed_by_build from meta.model_state")
-        self.lines = {
-            model: Line(text_hash, inputs, build) for model, text_hash, inputs, build in rows.fetchall()
-        }
+        rows = connection.execute(
+            "select model, text_hash, inputs, state, changed_by_build from meta.model_state"
+        ).fetchall()
+        self.lines = {model: Line(*line) for model, *line in rows}
         self.loads = _loads(connection)
         self.fitted = {name: _content(connection, name) for name in FITTED}
+        row = connection.execute(
+            "select obj_description('core.identity_run'::regclass, 'pg_class')"
+        ).fetchone()
+        self.identity = row[0] if row else None
         return self
 
     def forget(self, connection: Connection, models: list[str]) -> None:
@@ -117,19 +125,22 @@ class Memory:
     ) -> Line:
         """Write the line of a model that was computed, in the transaction of its rows."""
         before = self.lines.get(model)
+        same = before if before and not has_changed else None
         line = Line(
             _hash(self.texts[model]),
             inputs or {},
-            self.build_id if has_changed or before is None else before.changed_by_build,
+            same.state if same else secrets.token_hex(8),
+            same.changed_by_build if same else self.build_id,
         )
         connection.execute(
             """
-            insert into meta.model_state as known (model, text_hash, inputs, changed_by_build) values (%s, %s, %s, %s)
+            insert into meta.model_state (model, text_hash, inputs, state, changed_by_build)
+            values (%s, %s, %s, %s, %s)
             on conflict (model) do update
-            set (text_hash, inputs, changed_by_build)
-                = (excluded.text_hash, excluded.inputs, excluded.changed_by_build)
+            set (text_hash, inputs, state, changed_by_build)
+                = (excluded.text_hash, excluded.inputs, excluded.state, excluded.changed_by_build)
             """,
-            (model, line.text_hash, Jsonb(line.inputs), line.changed_by_build),
+            (model, line.text_hash, Jsonb(line.inputs), line.state, line.changed_by_build),
         )
         return line
 
@@ -151,13 +162,13 @@ class Memory:
         if name in self.seeds:
             return "seed"
         if name.startswith("identity_"):
-            states = [self.loads.get(each) for each in IDENTITY_READS]
-            return ",".join(map(str, states))
+            # How records are grouped is code and rules besides: identity leaves a mark of both.
+            return _hash(str([self.identity, *(self.loads.get(each) for each in IDENTITY_READS)]))
         if name in self.views:
             inputs = self.inputs(name)
             return None if inputs is None else _hash(self.texts[name] + str(sorted(inputs.items())))
         line = self.lines.get(name)
-        return line.changed_by_build if line else None
+        return line.state if line else None
 
 
 @cache
@@ -166,7 +177,10 @@ def _hash(text: str) -> str:
 
 
 def _loads(connection: Connection) -> dict[str, str]:
-    """Canonical table -> the last load that changed a row of it; the view of a derived one reads its whole system."""
+    """Canonical table -> the last load that changed a row of it, in every system that fills it as described today.
+
+    The view of a derived table may read all of its system.
+    """
     loads: dict[tuple[str, str], int] = {
         (system, table): load_id
         for system, table, load_id in connection.execute(
@@ -185,15 +199,17 @@ def _loads(connection: Connection) -> dict[str, str]:
         " where not exists (select from meta.batch where batch.load_id = touched.load_id)"
     ).fetchone()
     by_hand = row[0] if row else None
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[str]] = {}
     for system, spec in load_systems().items():
+        described = _hash(repr(spec))
         of_system = [load for (name, _), load in loads.items() if name == system]
         for table in spec.tables:
             if table.maps_to:
-                found.setdefault(table.maps_to, []).append(loads.get((system, table.name), 0))
+                load = loads.get((system, table.name), 0)
+                found.setdefault(table.maps_to, []).append(f"{described} {load}")
         for canonical in spec.derived:
-            found.setdefault(canonical, []).append(max(of_system, default=0))
-    return {name: f"{sorted(of)} {by_hand}" for name, of in found.items()}
+            found.setdefault(canonical, []).append(f"{described} {max(of_system, default=0)}")
+    return {name: _hash(f"{sorted(of)} {by_hand}") for name, of in found.items()}
 
 
 def _content(connection: Connection, table: str) -> str:

@@ -122,3 +122,11 @@ def test_a_model_computed_in_another_way_is_forgotten_with_all_that_read_it(buil
     with built.connect(Role.TRANSFORMER, autocommit=True) as connection:
         Memory("two", "core", "canonical", {}, frozenset(), frozenset()).forget(connection, ["leads_of"])
     assert sent(night(built, "two")) == {"leads_of", "reader", "upon"} | ALWAYS
+
+
+def test_a_build_that_is_taken_up_again_with_other_loads_computes_what_they_reach(built: Warehouse) -> None:
+    night(built, "one")
+    # The first attempt gets as far as the reader.
+    broken = {"of_orders": "select cast('Li Na' as integer)"}
+    night(built, "two", {"leads": "[3]", "orders": "[3]"}, statements=broken)
+    assert sent(night(built, "two", {"leads": "[4]", "orders": "[3]"})) >= {"leads_of", "reader", "upon"}

@@ -4,6 +4,7 @@ create table meta.model_state (
     model text primary key,
     text_hash text not null,                    -- of the SQL as it was sent
     inputs jsonb not null,                      -- table or view it read -> state it was in
+    state text not null,                        -- another one whenever a row of it has changed
     changed_by_build text not null              -- build that last changed a row of it
 );
 
