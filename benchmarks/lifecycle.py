@@ -15,8 +15,7 @@ time alone makes further customers due (homework falls due, a signal opens), ten
 customers; the column "computed" counts them, and the ratios are given with them and without. Beside the clock stand
 processor seconds of this process and the server: on a machine that others use, the clock measures them too.
 
-A last table adds up the seconds of single models by folder: up to the lifecycle a night computes whom it must, while
-segments and accounts look at every customer every night.
+A last table adds up the seconds of single models by folder: a model of which nothing that it reads has changed takes none.
 """
 
 from __future__ import annotations
