@@ -59,6 +59,8 @@ KEPT_FILES = 8
 #: After a model's unique id, among what a night sends: its own SQL; what is sent where its table is small.
 BODY_ALONE, SMALL = "#body", "#small"
 SMALL_ROWS, SMALL_ROWS_OF_THE_SAME_DAY = 20_000, 1_000_000
+#: Folders of models in which a table that reads a list of changed customers holds those customers only.
+FOLDERS_OF_CHANGED = ("core", "lifecycle", "care")
 
 #: Variables that the graph depends on; the others are read when a model runs.
 GRAPH_VARIABLES = ("purchase_event", "target_schema", "canonical_schema", "risk_signals")
@@ -287,7 +289,23 @@ class Dbt:
                 """,
                 (variables["target_schema"], variables["as_of"], SMALL_ROWS_OF_THE_SAME_DAY, SMALL_ROWS),
             ).fetchall()
-        return {name for (name,) in rows}
+        return {name for (name,) in rows} - self._of_changed(variables)
+
+    def _of_changed(self, variables: Mapping[str, Any]) -> set[str]:
+        """Tables that hold the customers of this build and no others: nothing of the night before stays in them."""
+        nodes: Mapping[str, Any] = self.manifest(variables).nodes
+        found = {key for key, node in nodes.items() if node.name.startswith("changed_")}
+        steps = {
+            key: set(node.depends_on.nodes)
+            for key, node in nodes.items()
+            if node.resource_type == "model"
+            and node.config.materialized == "table"
+            and node.fqn[1] in FOLDERS_OF_CHANGED
+            and not node.config.meta.get("public")
+        }
+        while more := {key for key, reads in steps.items() if key not in found and reads & found}:
+            found |= more
+        return {nodes[key].alias for key in found}
 
     def _night_statements(
         self, variables: Mapping[str, Any], standing: Mapping[str, set[str]]
