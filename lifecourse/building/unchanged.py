@@ -5,7 +5,7 @@ the state of everything that it read, and its own, a name that is new whenever a
 of the build in it makes another text every day) and whose inputs are in the same state would write what stands there.
 
 The state of an input: of a table of core the name that its line has, of a view what stands in it, of a
-canonical table the last load that changed a row of it, of fitted models their content. Of anything else it is unknown, and
+canonical table the last load or release by hand that changed a row of it, of fitted models their content. Of anything else it is unknown, and
 what reads it is computed. So is everything after a full build, which leaves no lines.
 """
 
@@ -193,12 +193,18 @@ def _loads(connection: Connection) -> dict[str, str]:
             """
         ).fetchall()
     }
-    # Rows released by hand, and rows of the erased, are changed without a batch.
+    # Rows of the erased are changed without a batch, and so are rows released by hand, also of tables that touch nobody.
     row = connection.execute(
-        "select max(load_id) from meta.touched as touched"
-        " where not exists (select from meta.batch where batch.load_id = touched.load_id)"
+        """
+        select
+            (
+                select max(load_id) from meta.touched as touched
+                where not exists (select from meta.batch where batch.load_id = touched.load_id)
+            ),
+            (select max(done_at)::text from meta.manual_action where action = 'released')
+        """
     ).fetchone()
-    by_hand = row[0] if row else None
+    by_hand = str(row)
     found: dict[str, list[str]] = {}
     for system, spec in load_systems().items():
         described = _hash(repr(spec))

@@ -572,7 +572,8 @@ def _delete_by_columns(connection: Connection, schema: str, subject: Subject) ->
 
 def _clean_meta(target: Warehouse, subject: Subject) -> None:
     with target.connect(Role.LOADER) as connection:
-        for kind, keys in {**subject.keys, "customer": subject.customers}.items():
+        noted = {**subject.keys, "customer": subject.customers, "contact_facts": subject.contacts}
+        for kind, keys in noted.items():
             if kind != "order":
                 connection.execute("delete from meta.touched where kind = %s and key = any(%s)", (kind, keys))
         # That somebody was looked up stays told; whom, does not.

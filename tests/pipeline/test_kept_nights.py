@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lifecourse import building
-from lifecourse.warehouse.connection import Warehouse
+from lifecourse.warehouse.connection import Role, Warehouse
 from tests.pipeline.canonical import Canonical, snapshot
 from tests.pipeline.rows import at, attended, enrolment, lead, learner, lesson, line, order, payment
 
@@ -47,21 +47,23 @@ def cost(cost_id: str, month: str, amount: int, campus_id: str | None = "P1", **
 
 Rows = dict[str, list[dict[str, Any]]]
 LEARNERS = ("1", "2", "3", "4", "5")
-#: Learner 1 and a younger sibling have one household; the aunt asked for learner 3, and nobody for 4 and 5.
+#: Learners 1 and 2 have one household; the aunt asked for learner 3, nobody for 4 and 5, and 6 has not bought yet.
 AT_FIRST: Rows = {
     "campuses": [{"campus_id": "P1", "name": "East"}, {"campus_id": "P2", "name": "West"}],
     "courses": [
-        {"course_id": "C1", "name": "Piano", "subject": "piano", "product_line": "arts", "delivery": "scheduled",
-         "school_level": "primary"},
-        {"course_id": "C2", "name": "Violin", "subject": "violin", "product_line": "arts", "delivery": "scheduled",
-         "school_level": "primary"},
+        {"course_id": each, "name": subject, "subject": subject, "product_line": "arts", "delivery": "scheduled",
+         "school_level": "primary"}
+        for each, subject in (("C1", "piano"), ("C2", "violin"), ("C3", "cello"))
     ],
-    "classes": [{"class_id": "A1", "course_id": "C1", "campus_id": "P1", "status": "open"}],
-    "learners": [learner(each, grade="G3", updated_at=at("2025-02-10")) for each in LEARNERS],
+    "classes": [{"class_id": "A1", "course_id": "C1", "campus_id": "P1", "status": "open"},
+                {"class_id": "A2", "course_id": "C1", "campus_id": "P2", "status": "open"}],
+    "learners": [learner(each, grade="G3", updated_at=at("2025-02-10")) for each in (*LEARNERS, "6")],
     "contacts": [contact(MOTHER, phone=PHONE), contact(FATHER, relation="father", phone=OTHER_PHONE), contact(AUNT),
                  contact(OF_NOBODY)],
     "leads": [lead("L1", "1", contact_id=MOTHER), lead("L2", "2", contact_id=MOTHER), lead("L3", "3", contact_id=AUNT),
-              lead("L9", contact_id=FATHER, subject_interest="violin")],
+              lead("L6", "6"), lead("L9", contact_id=FATHER, subject_interest="violin")],
+    "referrals": [{"referral_id": "R1", "referrer_learner_id": "1", "referred_lead_id": "L6",
+                   "referred_at": at("2026-01-15")}],
     "touchpoints": [
         touch("T1", MOTHER, "2025-08-21", lead_id="L1"),
         touch("T2", MOTHER, "2025-08-22", lead_id="L1", learner_id="1"),
@@ -70,15 +72,19 @@ AT_FIRST: Rows = {
         touch("T4", AUNT, "2026-02-11"),
     ],
     "contracts": [{"contract_id": "V1", "lead_id": "L1", "learner_id": "1", "contact_id": MOTHER, "status": "signed",
-                   "signed_at": at("2025-09-02")}],
+                   "signed_at": at("2025-09-02")},
+                  {"contract_id": "V2", "contact_id": AUNT, "status": "signed", "signed_at": at("2026-02-11")}],
     "orders": [order(f"O{each}", each, "2025-08-14", payer_phone=PHONE if each == "1" else None) for each in LEARNERS],
     "order_lines": [line(f"O{each}", "2025-09-01", "2026-06-30") for each in LEARNERS],
     "payments": [payment(f"O{each}", "2025-08-14") for each in LEARNERS],
-    "enrolments": [enrolment(f"O{each}", each, "2025-08-14", course_id="C1") for each in LEARNERS],
-    # The first lesson of all leaves the half year on the second day.
-    "lessons": [lesson("X0", "2025-08-15"), lesson("X1", "2025-12-03"), lesson("X2", "2026-01-07")],
-    "attendance": [attended(f"{lesson_id}-{each}", each, lesson_id, f"O{each}")
-                   for lesson_id in ("X0", "X1", "X2") for each in LEARNERS],
+    "enrolments": [*(enrolment(f"O{each}", each, "2025-08-14", course_id="C1") for each in LEARNERS),
+                   enrolment("O3", "3", "2025-10-01", enrolment_id="O3-c", course_id="C3", class_id=None)],
+    # The first lesson of all leaves the half year on the second day; learner 2 learns at both campuses.
+    "lessons": [lesson("X0", "2025-08-15"), lesson("X1", "2025-12-03"), lesson("X2", "2026-01-07"),
+                lesson("X3", "2025-12-10", class_id="A2", campus_id="P2")],
+    "attendance": [*(attended(f"{lesson_id}-{each}", each, lesson_id, f"O{each}")
+                     for lesson_id in ("X0", "X1", "X2") for each in LEARNERS),
+                   attended("X3-2", "2", "X3", "O2")],
     "learner_traits": [{"trait_id": "Y1", "learner_id": "4", "kind": "interest", "code": "drawing",
                         "noted_at": at("2026-02-11")}],
     "operating_costs": [cost("G1", "2025-12-01", 100), cost("G2", "2025-12-01", 50, None)],
@@ -98,8 +104,13 @@ LATE: Rows = {
 LATER: Rows = {
     "attendance": [attended("X1-5", "5", "X1", "O5", "absent")],
     "enrolments": [enrolment("O4", "4", "2026-02-01", enrolment_id="O4-v", course_id="C2", class_id=None)],
+    # Whom learner 1 referred buys: only the other's rows are loaded.
+    "orders": [order("O6", "6", "2026-02-10")],
+    "order_lines": [line("O6", "2026-02-10", "2026-06-30")],
+    "payments": [payment("O6", "2026-02-10")],
 }
-GONE = {"touchpoints": ["T3"]}
+#: A talk, what was shared out of a month, and the subject of learner 3.
+GONE = {"touchpoints": ["T3"], "operating_costs": ["G4"], "courses": ["C3"]}
 
 
 def test_every_night_is_what_a_full_build_makes_of_it(
@@ -128,11 +139,22 @@ def test_every_night_is_what_a_full_build_makes_of_it(
     night(FIRST, AT_FIRST, {})
     night(FIRST, LATE, {})
     night(SECOND, {}, {})
+    with warehouse.connect(Role.TRANSFORMER) as connection:
+        shared_anew = connection.execute("select count(*) from core.changed_cost_month").fetchone()
+        shared = connection.execute(
+            "select count(*), count(distinct campus_id), min(common_amount) > 0 from core.fct_cost_to_serve_month"
+            " where month_on = '2025-12-01'"
+        ).fetchone()
+    assert (shared_anew, shared) == ((0,), (6, 2, True))
     said = night(SECOND, LATER, GONE)
-    # Nobody was referred, talked about money or left; somebody's hours and subjects are others.
-    unchanged = ("dim_exam", "fct_payment_reconciliation", "mart_advisor_scoreboard", "mart_experiment")
-    changed = ("fct_cost_to_serve_month", "mart_customer_value", "dim_account")
+    unchanged = ("dim_class", "dim_exam", "dim_teacher", "mart_experiment")
+    changed = ("fct_cost_to_serve_month", "mart_customer_value", "dim_account", "mart_campus_loyalty")
     assert {model: said[model] for model in (*unchanged, *changed)} == {
         **dict.fromkeys(unchanged, "unchanged"),
         **dict.fromkeys(changed, "success"),
     }
+    with warehouse.connect(Role.TRANSFORMER) as connection:
+        referrers = connection.execute(
+            "select sum(referrer_students) from marts.mart_campus_loyalty where month_on = '2026-02-01'"
+        ).fetchone()
+    assert referrers == (1,)

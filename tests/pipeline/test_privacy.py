@@ -270,6 +270,14 @@ def _totals(house: House) -> list[tuple[Any, ...]]:
     )
 
 
+def _talks_noted(house: House, subject: Subject) -> int:
+    """Notes of the loader that something was said with, or signed by, a contact of the person."""
+    ((noted,),) = house.ask(
+        "select count(*) from meta.touched where kind = 'contact_facts' and key = any(%s)", subject.contacts
+    )
+    return int(noted)
+
+
 def _bills(house: House) -> Path:
     return house.home / "simulator" / "bills"
 
@@ -308,6 +316,7 @@ def erased(house: House, tmp_path_factory: pytest.TempPathFactory) -> Erased:
     )
     assert subject.orders and subject.leads and subject.contacts and phone in values
     assert files_with(_bills(house), values), "somebody whose account stands in the bills"
+    assert _talks_noted(house, subject) > 0
     money, totals = _money(house), _totals(house)
     saved = tmp_path_factory.mktemp("backup") / "before.dump"
     backup(house.warehouse, saved)
@@ -342,6 +351,7 @@ def _is_gone(house: House, erased: Erased) -> None:
         tokens = [row[0] for row in connection.execute("select token::text from vault.value")]
     assert search(house.warehouse, erased.subject) == []
     assert tokens
+    assert _talks_noted(house, erased.subject) == 0
     assert tables_with(house.warehouse, [*erased.values, *erased.subject.customers]) == set()
 
 

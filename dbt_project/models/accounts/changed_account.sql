@@ -1,6 +1,6 @@
 -- One row per account that this build computes anew: those of changed customers and of contacts of whom there is news.
 {% set members_before = previous('dim_account_member') %}
-{% set profiles_before = previous('dim_customer_profile') %}
+{% set customers_before = published_table('dim_customer') %}
 {% set earlier = previous('changed_account') %}
 with
 
@@ -37,14 +37,16 @@ registry as (
             from changed_leads
             inner join {{ ref(staged) }} as facts on facts.lead_id = changed_leads.lead_id
         {% endfor %}
-        union
         -- What names nobody else lies ahead until its day comes.
-        select touchpoints.contact_id
-        from {{ ref('stg_touchpoints') }} as touchpoints
-        where
-            touchpoints.learner_id is null
-            and touchpoints.lead_id is null
-            and {{ became_past('touchpoints.occurred_on') }}
+        {% for staged, day_on in {'stg_touchpoints': 'occurred_on', 'stg_contracts': 'signed_on'}.items() %}
+            union
+            select facts.contact_id
+            from {{ ref(staged) }} as facts
+            where
+                facts.learner_id is null
+                and facts.lead_id is null
+                and {{ became_past('facts.' ~ day_on) }}
+        {% endfor %}
         union
         select versions.contact_id
         from {{ versions_of('contact') }} as versions
@@ -64,13 +66,11 @@ registry as (
         from told
         inner join {{ source('identity', 'identity_contact') }} as identified
             on identified.contact_id = told.contact_id
-        {% if profiles_before %}
-            union
-            -- The account that a customer was in.
-            select profiles_before.account_id
-            from changed
-            inner join {{ profiles_before }} as profiles_before on profiles_before.customer_id = changed.customer_id
-        {% endif %}
+        union
+        -- The account that a customer was in.
+        select customers_before.account_id
+        from changed
+        inner join {{ customers_before }} as customers_before on customers_before.customer_id = changed.customer_id
         {% if members_before %}
             union
             -- A contact who has left an account, with the record or for another account; and one who has come.

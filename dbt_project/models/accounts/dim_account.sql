@@ -49,7 +49,7 @@ counted as (
 
 talks as (
     select
-        identified.account_id,
+        members.account_id,
         touchpoints.channel,
         case
             when extract(hour from {{ local_time('touchpoints.occurred_at') }}) < 12 then 'morning'
@@ -57,10 +57,8 @@ talks as (
             else 'evening'
         end as part_of_day,
         touchpoints.occurred_at
-    from changed
-    inner join {{ source('identity', 'identity_contact') }} as identified
-        on identified.account_id = changed.account_id
-    inner join {{ ref('stg_touchpoints') }} as touchpoints on touchpoints.contact_id = identified.contact_id
+    from members
+    inner join {{ ref('stg_touchpoints') }} as touchpoints on touchpoints.contact_id = members.contact_id
     where
         {{ is_answered('touchpoints') }}
         and touchpoints.occurred_on <= {{ as_of() }}

@@ -21,6 +21,24 @@ pools as (
         group by campus_id, month_on, currency
     ),
 
+    pools_of_all as (
+        select
+            month_on,
+            currency,
+            max(common_amount) as common_amount
+        from pools
+        group by month_on, currency
+    ),
+
+    shared_of_all as (
+        select
+            month_on,
+            currency,
+            sum(common_amount) as common_amount
+        from shared
+        group by month_on, currency
+    ),
+
     changed as (
         select * from {{ ref('changed_customer') }}
     ),
@@ -68,7 +86,15 @@ pools as (
         where
             coalesce(pools.direct_amount <> shared.direct_amount, true)
             or coalesce(pools.overhead_amount <> shared.overhead_amount, true)
-            or coalesce(pools.common_amount <> shared.common_amount, true)
+        union
+        -- What no campus booked stands in the pool of each that taught, and is shared out once.
+        select pools_of_all.month_on
+        from pools_of_all
+        inner join shared_of_all
+            on
+                shared_of_all.month_on = pools_of_all.month_on
+                and shared_of_all.currency = pools_of_all.currency
+        where pools_of_all.common_amount <> shared_of_all.common_amount
         union
         -- A change in one customer's hours moves the shares of all.
         select coalesce(hours_now.month_on, hours_before.month_on) as month_on

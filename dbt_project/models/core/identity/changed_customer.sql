@@ -72,6 +72,12 @@ registry as (
         from {{ ref('stg_courses') }} as courses
         inner join {{ ref('stg_enrolments') }} as enrolments on enrolments.course_id = courses.course_id
         where courses._load_id > {{ var('since_load_id') }}
+        union
+        -- And a course that is gone is nobody's subject.
+        select enrolments.learner_id
+        from touched
+        inner join {{ ref('stg_enrolments') }} as enrolments on enrolments.course_id = touched.key
+        where touched.kind = 'course'
     ),
 
     -- Records were grouped anew; an id that was folded into another has nothing left, and its rows go.

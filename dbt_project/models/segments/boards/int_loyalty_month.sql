@@ -4,7 +4,7 @@
 with
 
 changed as (
-    select * from {{ ref('changed_revenue') }}
+    select * from {{ ref('changed_loyalty') }}
 ),
 
 days as (

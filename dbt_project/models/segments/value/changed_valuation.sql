@@ -41,10 +41,13 @@ customers as (
         union
         select customer_id from {{ ref('changed_revenue') }}
         union
-        select costs.customer_id
-        from {{ ref('changed_cost_month') }} as changed_cost_month
-        inner join {{ ref('fct_cost_to_serve_month') }} as costs on costs.month_on = changed_cost_month.month_on
-        union
+        -- Also whoever has no share any more.
+        {% for shared in [ref('fct_cost_to_serve_month'), published_table('fct_cost_to_serve_month')] %}
+            select costs.customer_id
+            from {{ ref('changed_cost_month') }} as changed_cost_month
+            inner join {{ shared }} as costs on costs.month_on = changed_cost_month.month_on
+            union
+        {% endfor %}
         select customer_id
         from customers
         where exists (select 1 from moves_all)
