@@ -126,7 +126,8 @@ def test_every_night_is_what_a_full_build_makes_of_it(
         caplog.clear()
         with caplog.at_level(logging.INFO, "lifecourse.building.nights"):
             build = building.build(day, into=warehouse)
-        said = {record.args[1]: record.args[2] for record in caplog.records if isinstance(record.args, tuple)}
+        models = [record.args for record in caplog.records if record.name == "lifecourse.building.nights"]
+        said = {args[1]: args[2] for args in models if isinstance(args, tuple)}
         assert (build.kind == "incremental") == bool(said)
         expected = building.build(day, full=True, into=module_warehouse)
         assert (build.status, expected.kind, expected.status) == ("published", "full", "published")
