@@ -78,7 +78,7 @@ AT_FIRST: Rows = {
     "order_lines": [line(f"O{each}", "2025-09-01", "2026-06-30") for each in LEARNERS],
     "payments": [payment(f"O{each}", "2025-08-14") for each in LEARNERS],
     "enrolments": [*(enrolment(f"O{each}", each, "2025-08-14", course_id="C1") for each in LEARNERS),
-                   enrolment("O3", "3", "2025-10-01", enrolment_id="O3-c", course_id="C3", class_id=None)],
+                   enrolment("O2", "2", "2025-10-01", enrolment_id="O2-c", course_id="C3", class_id=None)],
     # The first lesson of all leaves the half year on the second day; learner 2 learns at both campuses.
     "lessons": [lesson("X0", "2025-08-15"), lesson("X1", "2025-12-03"), lesson("X2", "2026-01-07"),
                 lesson("X3", "2025-12-10", class_id="A2", campus_id="P2")],
@@ -87,30 +87,45 @@ AT_FIRST: Rows = {
                    attended("X3-2", "2", "X3", "O2")],
     "learner_traits": [{"trait_id": "Y1", "learner_id": "4", "kind": "interest", "code": "drawing",
                         "noted_at": at("2026-02-11")}],
-    "operating_costs": [cost("G1", "2025-12-01", 100), cost("G2", "2025-12-01", 50, None)],
+    "operating_costs": [cost("G1", "2025-12-01", 100), cost("G2", "2025-12-01", 50, None), cost("G3", "2026-01-01", 90)],
 }  # fmt: skip
 #: On the first day once more: every way in which somebody's figures change though the customer's own facts do not.
 LATE: Rows = {
     # The father has married the aunt, as it were: another phone, another income; a talk was with somebody else.
-    "contacts": [contact(FATHER, relation="father", phone=PHONE, income_band="high", updated_at=at("2026-02-09"))],
-    "touchpoints": [touch("T2", AUNT, "2025-08-22", lead_id="L1", learner_id="1"), touch("T5", MOTHER, "2026-02-09")],
-    "contracts": [{"contract_id": "V1", "lead_id": "L1", "learner_id": "1", "contact_id": AUNT, "status": "signed",
-                   "signed_at": at("2025-09-02")}],
-    # Booked late for a month that was shared out, and for one that was not.
-    "operating_costs": [cost("G3", "2025-12-01", 7), cost("G4", "2026-01-01", 90)],
-}  # fmt: skip
+    "contacts": [
+        contact(FATHER, relation="father", phone=PHONE, income_band="high", updated_at=at("2026-02-09"))
+    ],
+    "touchpoints": [
+        touch("T2", AUNT, "2025-08-22", lead_id="L1", learner_id="1"),
+        touch("T5", MOTHER, "2026-02-09"),
+    ],
+    "contracts": [
+        {
+            "contract_id": "V1",
+            "lead_id": "L1",
+            "learner_id": "1",
+            "contact_id": AUNT,
+            "status": "signed",
+            "signed_at": at("2025-09-02"),
+        }
+    ],
+}
+#: All that was shared out of a month: who has no share any more is valued anew as well.
+GONE_LATE = {"operating_costs": ["G3"]}
 #: On the second day nothing is loaded: a lesson leaves the half year, records grow stale, periods earn, a trait holds.
 #: On the second day once more: hours of one learner in a month shared out, and a subject that nobody had taken.
 LATER: Rows = {
     "attendance": [attended("X1-5", "5", "X1", "O5", "absent")],
     "enrolments": [enrolment("O4", "4", "2026-02-01", enrolment_id="O4-v", course_id="C2", class_id=None)],
+    # Booked late for a month that was shared out, and for one that is not.
+    "operating_costs": [cost("G4", "2025-12-01", 7), cost("G5", "2026-01-01", 60)],
     # Whom learner 1 referred buys: only the other's rows are loaded.
     "orders": [order("O6", "6", "2026-02-10")],
     "order_lines": [line("O6", "2026-02-10", "2026-06-30")],
     "payments": [payment("O6", "2026-02-10")],
 }
-#: A talk, what was shared out of a month, and the subject of learner 3.
-GONE = {"touchpoints": ["T3"], "operating_costs": ["G4"], "courses": ["C3"]}
+#: A talk, and a subject of learner 2, of whom nothing else changes.
+GONE = {"touchpoints": ["T3"], "courses": ["C3"]}
 
 
 def test_every_night_is_what_a_full_build_makes_of_it(
@@ -138,7 +153,7 @@ def test_every_night_is_what_a_full_build_makes_of_it(
         return {str(model): str(status) for model, status in said.items()}
 
     night(FIRST, AT_FIRST, {})
-    night(FIRST, LATE, {})
+    night(FIRST, LATE, GONE_LATE)
     night(SECOND, {}, {})
     with warehouse.connect(Role.TRANSFORMER) as connection:
         shared_anew = connection.execute("select count(*) from core.changed_cost_month").fetchone()
