@@ -1,12 +1,13 @@
 """What a night need not compute: models of which nothing that they read has changed since they were computed last.
 
 Every model that a night sends leaves a line in `meta.model_state`, in the transaction of its rows: the text that was sent,
-the state of everything that it read, and its own, a name that is new whenever a row of it changes. A model whose text is the same (a day
-of the build in it makes another text every day) and whose inputs are in the same state would write what stands there.
+the state of everything that it read, and its own, a name that is new whenever a row of it changes. A model whose text is
+the same (a day of the build in it makes another text every day) and whose inputs are in the same state would write what
+stands there.
 
-The state of an input: of a table of core the name that its line has, of a view what stands in it, of a
-canonical table the last load or release by hand that changed a row of it, of fitted models their content. Of anything else it is unknown, and
-what reads it is computed. So is everything after a full build, which leaves no lines.
+The state of an input: of a table of core the name that its line has, of a view what stands in it, of a canonical table
+the last load or release by hand that changed a row of it, of fitted models their content. Of anything else it is unknown,
+and what reads it is computed. So is everything after a full build, which leaves no lines.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from lifecourse.identity.resolve import mark_of
 from lifecourse.sources.spec import load_systems
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -86,10 +88,7 @@ class Memory:
         self.lines = {model: Line(*line) for model, *line in rows}
         self.loads = _loads(connection)
         self.fitted = {name: _content(connection, name) for name in FITTED}
-        row = connection.execute(
-            "select obj_description('core.identity_run'::regclass, 'pg_class')"
-        ).fetchone()
-        self.identity = row[0] if row else None
+        self.identity = mark_of(connection)
         return self
 
     def forget(self, connection: Connection, models: list[str]) -> None:

@@ -77,7 +77,7 @@ def resolve(
         row = connection.execute("select last_load_id from core.identity_run").fetchone()
         mark = f"How far identity has come, by code {_code_hash()}."
         # Another code or other rules group otherwise: whom it concerns is found by comparing everybody.
-        is_full = full or row is None or _mark(connection) != mark
+        is_full = full or row is None or mark_of(connection) != mark
         gather.open_tables(connection, rules)
         if is_full:
             gather.ask_all(connection, canonical)
@@ -126,7 +126,8 @@ def _code_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def _mark(connection: Connection) -> str | None:
+def mark_of(connection: Connection) -> str | None:
+    """How far identity has come and by which code and rules: the mark that its last run left."""
     row = connection.execute("select obj_description('core.identity_run'::regclass, 'pg_class')").fetchone()
     return row[0] if row else None
 
