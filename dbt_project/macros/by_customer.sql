@@ -14,21 +14,25 @@
 {% macro exchange_by_customer(target, recomputed, names, node) %}
     {%- set columns = get_quoted_csv(names) -%}
     {%- set changed_by = node.config.meta.get('changed_by', {'customer_id': 'changed_customer'}) -%}
-    {%- set same -%}
-        exists (select 1 from {other} as other where {{ same_row(names, node.config.meta.get('primary_key', names)) }})
-    {%- endset %}
     analyze {{ recomputed }};
     {%- for column, listing in changed_by.items() %}
     {# A statement for each column: joined by "or" they would read the whole table. #}
     delete from {{ target }} as mine
     where
         {{ column }} in (select {{ column }} from {{ target.incorporate(path={'identifier': listing}) }})
-        and not {{ same.replace('{other}', recomputed | string) }};
+        and not {{ same_in(recomputed, names, node) }};
     {%- endfor %}
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ recomputed }} as mine
-    where not {{ same.replace('{other}', target | string) }};
+    where not {{ same_in(target, names, node) }};
 {% endmacro %}
+
+{# Whether a table has the row `mine` as it is: same key, same in every column. #}
+{% macro same_in(other, names, node) -%}
+    exists (
+        select 1 from {{ other }} as other where {{ same_row(names, node.config.meta.get('primary_key', names)) }}
+    )
+{%- endmacro %}
 
 {# Statistics right after writing: the planner must know that a list of changed customers is short. #}
 {% macro gather_statistics() -%}

@@ -111,18 +111,15 @@
 {% macro refill_by_exchange(relation, sql, node) -%}
     {%- set names = node.columns.keys() | list -%}
     {%- set columns = get_quoted_csv(names) -%}
-    {%- set same -%}
-        exists (select 1 from {other} as other where {{ same_row(names, node.config.meta.get('primary_key', names)) }})
-    {%- endset -%}
     create temporary table refilling (like {{ relation }}) on commit drop;
     insert into pg_temp.refilling ({{ columns }}) select {{ columns }} from (
         {{ sql }}
     ) as computed;
     analyze pg_temp.refilling;
-    delete from {{ relation }} as mine where not {{ same.replace('{other}', 'pg_temp.refilling') }};
+    delete from {{ relation }} as mine where not {{ same_in('pg_temp.refilling', names, node) }};
     insert into {{ relation }} ({{ columns }})
     select {{ columns }} from pg_temp.refilling as mine
-    where not {{ same.replace('{other}', relation | string) }};
+    where not {{ same_in(relation, names, node) }};
 {%- endmacro %}
 
 {% macro recompute(relation, sql, node) -%}
